@@ -1,0 +1,98 @@
+// Simple native ports for TypeScript: null and ring queue ends. Keeps what a bound slot points to, until slotFree.
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "binding/addon.hpp"
+#include "binding/args.hpp"
+#include "ethdev/slot_table.hpp"
+#include "pmd/null_port.hpp"
+#include "pmd/ring_port.hpp"
+#include "ring/ring_table.hpp"
+
+namespace pollwire::binding {
+
+namespace {
+
+struct Bound {
+  std::unique_ptr<pmd::QueueEnd> end;
+  rings::Entry* ring = nullptr;
+};
+
+std::mutex boundLock;
+std::map<std::uint32_t, Bound> bound;
+
+BurstSlot& freshSlot(const Napi::CallbackInfo& info, std::uint32_t id) {
+  BurstSlot* slot = slots::byId(id);
+  if (slot == nullptr || slot->counters() == nullptr) {
+    raise(info.Env(), Status(StatusCode::kNotFound, "there is no queue slot " + std::to_string(id)));
+  }
+  const std::lock_guard<std::mutex> hold(boundLock);
+  if (bound.count(id) != 0) raise(info.Env(), Status(StatusCode::kBusy, "queue slot " + std::to_string(id) + " is bound already"));
+  return *slot;
+}
+
+void keep(std::uint32_t id, std::unique_ptr<pmd::QueueEnd> end, rings::Entry* ring) {
+  const std::lock_guard<std::mutex> hold(boundLock);
+  if (ring != nullptr) ring->users++;
+  bound[id] = Bound{std::move(end), ring};
+}
+
+rings::Entry& ringOf(const Napi::CallbackInfo& info, std::size_t index) {
+  const std::uint32_t id = u32(info, index, "ring");
+  rings::Entry* entry = rings::byId(id);
+  if (entry == nullptr) raise(info.Env(), Status(StatusCode::kNotFound, "there is no ring " + std::to_string(id)));
+  return *entry;
+}
+
+Napi::Value bindNullRx(const Napi::CallbackInfo& info) {
+  const std::uint32_t id = u32(info, 0, "slot");
+  auto end = pmd::bindNullRx(freshSlot(info, id), u32(info, 1, "pool"), u32(info, 2, "size"), flag(info, 3, "copy"),
+                             static_cast<std::uint16_t>(u32(info, 4, "port")));
+  keep(id, take(info.Env(), std::move(end)), nullptr);
+  return info.Env().Undefined();
+}
+
+Napi::Value bindNullTx(const Napi::CallbackInfo& info) {
+  const std::uint32_t id = u32(info, 0, "slot");
+  keep(id, pmd::bindNullTx(freshSlot(info, id), flag(info, 1, "copy")), nullptr);
+  return info.Env().Undefined();
+}
+
+Napi::Value bindRingRx(const Napi::CallbackInfo& info) {
+  const std::uint32_t id = u32(info, 0, "slot");
+  rings::Entry& ring = ringOf(info, 1);
+  keep(id, pmd::bindRingRx(freshSlot(info, id), ring.ring, static_cast<std::uint16_t>(u32(info, 2, "port"))), &ring);
+  return info.Env().Undefined();
+}
+
+Napi::Value bindRingTx(const Napi::CallbackInfo& info) {
+  const std::uint32_t id = u32(info, 0, "slot");
+  rings::Entry& ring = ringOf(info, 1);
+  keep(id, pmd::bindRingTx(freshSlot(info, id), ring.ring), &ring);
+  return info.Env().Undefined();
+}
+
+Napi::Value slotFree(const Napi::CallbackInfo& info) {
+  const std::uint32_t id = u32(info, 0, "slot");
+  slots::release(id);
+  const std::lock_guard<std::mutex> hold(boundLock);
+  const auto found = bound.find(id);
+  if (found != bound.end()) {
+    if (found->second.ring != nullptr) found->second.ring->users--;
+    bound.erase(found);
+  }
+  return info.Env().Undefined();
+}
+
+}  // namespace
+
+void addPorts(Napi::Env, Napi::Object exports) {
+  add(exports, "bindNullRx", bindNullRx);
+  add(exports, "bindNullTx", bindNullTx);
+  add(exports, "bindRingRx", bindRingRx);
+  add(exports, "bindRingTx", bindRingTx);
+  add(exports, "slotFree", slotFree);
+}
+
+}  // namespace pollwire::binding

@@ -1,0 +1,186 @@
+// The vhost device side for TypeScript: what vhost-user messages ask for, one call each.
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "vhost/vhost_device.hpp"
+
+#include "binding/addon.hpp"
+#include "binding/args.hpp"
+
+namespace pollwire::binding {
+
+namespace {
+
+constexpr std::uint32_t kMaxDevices = 1024;
+constexpr std::uint32_t kMaxVrings = 257;
+
+std::mutex devicesLock;
+std::map<std::uint32_t, std::unique_ptr<vhost::Device>> devices;
+
+vhost::Device& deviceOf(const Napi::CallbackInfo& info) {
+  const std::uint32_t id = u32(info, 0, "device");
+  const std::lock_guard<std::mutex> hold(devicesLock);
+  const auto found = devices.find(id);
+  if (found == devices.end()) raise(info.Env(), Status(StatusCode::kNotFound, "there is no vhost device " + std::to_string(id)));
+  return *found->second;
+}
+
+std::uint32_t ringOf(const Napi::CallbackInfo& info) { return u32(info, 1, "ring"); }
+
+RegionSpec specOf(const Napi::Object& row) {
+  return RegionSpec{bigProperty(row, "guestAddr"), bigProperty(row, "size"), bigProperty(row, "userAddr"),
+                    bigProperty(row, "mmapOffset")};
+}
+
+Fd fdOf(const Napi::Object& row) { return Fd(row.Get("fd").ToNumber().Int32Value()); }
+
+Napi::Value ringList(Napi::Env env, const std::vector<std::uint32_t>& rings) {
+  Napi::Array list = Napi::Array::New(env, rings.size());
+  for (std::uint32_t i = 0; i < rings.size(); i++) list.Set(i, rings[i]);
+  return list;
+}
+
+Napi::Value vhostCreate(const Napi::CallbackInfo& info) {
+  const std::uint32_t rings = u32(info, 0, "rings");
+  if (rings == 0 || rings > kMaxVrings) {
+    raise(info.Env(), Status(StatusCode::kOutOfRange, "vhost device with " + std::to_string(rings) + " rings; 1 to 257"));
+  }
+  const std::lock_guard<std::mutex> hold(devicesLock);
+  std::uint32_t id = 0;
+  while (devices.count(id) != 0) id++;
+  if (id == kMaxDevices) raise(info.Env(), Status(StatusCode::kNoMemory, "there are 1024 vhost devices already"));
+  devices.emplace(id, std::make_unique<vhost::Device>(id, rings));
+  return Napi::Number::New(info.Env(), id);
+}
+
+Napi::Value vhostDestroy(const Napi::CallbackInfo& info) {
+  (void)deviceOf(info);
+  const std::lock_guard<std::mutex> hold(devicesLock);
+  devices.erase(u32(info, 0, "device"));
+  return info.Env().Undefined();
+}
+
+Napi::Value vhostSetMemory(const Napi::CallbackInfo& info) {
+  const Napi::Array rows = info[1].As<Napi::Array>();
+  std::vector<RegionSpec> specs;
+  std::vector<Fd> fds;
+  // Own every descriptor before anything can throw.
+  for (std::uint32_t i = 0; i < rows.Length(); i++) fds.push_back(fdOf(rows.Get(i).As<Napi::Object>()));
+  for (std::uint32_t i = 0; i < rows.Length(); i++) specs.push_back(specOf(rows.Get(i).As<Napi::Object>()));
+  return ringList(info.Env(), take(info.Env(), deviceOf(info).setMemory(specs, std::move(fds))));
+}
+
+Napi::Value vhostAddRegion(const Napi::CallbackInfo& info) {
+  const Napi::Object row = object(info, 1, "region");
+  Fd fd = fdOf(row);
+  return ringList(info.Env(), take(info.Env(), deviceOf(info).addRegion(specOf(row), std::move(fd))));
+}
+
+std::uint64_t big(const Napi::CallbackInfo& info, std::size_t index, const char* name) {
+  if (!info[index].IsBigInt()) badArgument(info, index, name, "a bigint");
+  bool lossless = false;
+  return info[index].As<Napi::BigInt>().Uint64Value(&lossless);
+}
+
+Napi::Value vhostRemoveRegion(const Napi::CallbackInfo& info) {
+  const RegionSpec spec{big(info, 1, "guestAddr"), big(info, 3, "size"), big(info, 2, "userAddr"), 0};
+  return ringList(info.Env(), take(info.Env(), deviceOf(info).removeRegion(spec)));
+}
+
+Napi::Value vhostBind(const Napi::CallbackInfo& info) {
+  const Napi::Object options = object(info, 4, "options");
+  vhost::BindOptions bind;
+  bind.pool = u32Property(options, "pool");
+  bind.port = static_cast<std::uint16_t>(u32Property(options, "port"));
+  bind.linear = options.Get("linear").ToBoolean().Value();
+  const auto direction = text(info, 3, "direction") == "rx" ? vhost::Direction::kRx : vhost::Direction::kTx;
+  check(info.Env(), deviceOf(info).bind(ringOf(info), u32(info, 2, "slot"), direction, bind));
+  return info.Env().Undefined();
+}
+
+Napi::Value vhostUnbind(const Napi::CallbackInfo& info) {
+  check(info.Env(), deviceOf(info).unbind(ringOf(info)));
+  return info.Env().Undefined();
+}
+
+Napi::Value vhostRingStart(const Napi::CallbackInfo& info) {
+  const Napi::Object config = object(info, 2, "config");
+  vhost::RingConfig ring;
+  ring.size = u32Property(config, "size");
+  ring.desc = bigProperty(config, "desc");
+  ring.avail = bigProperty(config, "avail");
+  ring.used = bigProperty(config, "used");
+  ring.base = u32Property(config, "base");
+  ring.features = bigProperty(config, "features");
+  check(info.Env(), deviceOf(info).startRing(ringOf(info), ring));
+  return info.Env().Undefined();
+}
+
+Napi::Value vhostRingStop(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), take(info.Env(), deviceOf(info).stopRing(ringOf(info))));
+}
+
+Napi::Value vhostRingKick(const Napi::CallbackInfo& info) {
+  Fd fd(i32(info, 2, "fd"));
+  check(info.Env(), deviceOf(info).setKick(ringOf(info), std::move(fd)));
+  return info.Env().Undefined();
+}
+
+Napi::Value vhostRingCall(const Napi::CallbackInfo& info) {
+  Fd fd(i32(info, 2, "fd"));
+  check(info.Env(), deviceOf(info).setCall(ringOf(info), std::move(fd)));
+  return info.Env().Undefined();
+}
+
+Napi::Value vhostRingEnable(const Napi::CallbackInfo& info) {
+  check(info.Env(), deviceOf(info).enableRing(ringOf(info), flag(info, 2, "enabled")));
+  return info.Env().Undefined();
+}
+
+Napi::Value vhostRingNotify(const Napi::CallbackInfo& info) {
+  check(info.Env(), deviceOf(info).wantKicks(ringOf(info), flag(info, 2, "enabled")));
+  return info.Env().Undefined();
+}
+
+Napi::Value vhostRingState(const Napi::CallbackInfo& info) {
+  const vhost::RingState state = take(info.Env(), deviceOf(info).state(ringOf(info)));
+  Napi::Object out = Napi::Object::New(info.Env());
+  out.Set("started", state.started);
+  out.Set("enabled", state.enabled);
+  out.Set("broken", state.broken);
+  out.Set("lastAvail", state.lastAvail);
+  out.Set("lastUsed", state.lastUsed);
+  out.Set("availIdx", state.availIdx);
+  out.Set("usedIdx", state.usedIdx);
+  return out;
+}
+
+Napi::Value vhostInject(const Napi::CallbackInfo& info) {
+  const Napi::Uint8Array frame = bytes(info, 2, "frame");
+  const auto* first = reinterpret_cast<const std::byte*>(frame.Data());
+  check(info.Env(), deviceOf(info).inject(ringOf(info), std::vector<std::byte>(first, first + frame.ByteLength())));
+  return info.Env().Undefined();
+}
+
+}  // namespace
+
+void addVhost(Napi::Env, Napi::Object exports) {
+  add(exports, "vhostCreate", vhostCreate);
+  add(exports, "vhostDestroy", vhostDestroy);
+  add(exports, "vhostSetMemory", vhostSetMemory);
+  add(exports, "vhostAddRegion", vhostAddRegion);
+  add(exports, "vhostRemoveRegion", vhostRemoveRegion);
+  add(exports, "vhostBind", vhostBind);
+  add(exports, "vhostUnbind", vhostUnbind);
+  add(exports, "vhostRingStart", vhostRingStart);
+  add(exports, "vhostRingStop", vhostRingStop);
+  add(exports, "vhostRingKick", vhostRingKick);
+  add(exports, "vhostRingCall", vhostRingCall);
+  add(exports, "vhostRingEnable", vhostRingEnable);
+  add(exports, "vhostRingNotify", vhostRingNotify);
+  add(exports, "vhostRingState", vhostRingState);
+  add(exports, "vhostInject", vhostInject);
+}
+
+}  // namespace pollwire::binding

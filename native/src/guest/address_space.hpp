@@ -1,0 +1,41 @@
+// Address spaces: how a descriptor's address becomes memory of this process. A ring is specialised on one of them at start.
+// DirectSpace: guest-physical addresses, no IOMMU, no dirty log.
+#pragma once
+
+#include <cstdint>
+
+#include "guest/regions.hpp"
+#include "virtqueue/span.hpp"
+
+namespace pollwire {
+
+class DirectSpace {
+ public:
+  DirectSpace() = default;
+  explicit DirectSpace(const RegionTable* table) noexcept : table_(table) {}
+
+  // Contiguous memory, or nullptr when the range is not inside one region.
+  PW_INLINE std::byte* translate(std::uint64_t addr, std::uint32_t length, Access) noexcept {
+    return table_->find(addr, length, hint_);
+  }
+
+  // Appends the range in as many pieces as it has regions. False: a part is outside, or the list is full.
+  bool collect(std::uint64_t addr, std::uint32_t length, Access, PieceList& pieces) noexcept {
+    if (length > 0 && addr + length - 1 < addr) return false;
+    while (length > 0) {
+      const RegionTable::Run run = table_->runAt(addr);
+      if (run.data == nullptr) return false;
+      const auto piece = run.length < length ? static_cast<std::uint32_t>(run.length) : length;
+      if (!pieces.push(run.data, piece)) return false;
+      addr += piece;
+      length -= piece;
+    }
+    return true;
+  }
+
+ private:
+  const RegionTable* table_ = nullptr;
+  const RegionTable::Range* hint_ = nullptr;
+};
+
+}  // namespace pollwire

@@ -1,0 +1,327 @@
+#include "vhost/vhost_device.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "ethdev/slot_table.hpp"
+#include "virtqueue/net_hdr.hpp"
+
+namespace pollwire::vhost {
+
+namespace {
+
+std::uint32_t usedDescriptors(void* context) noexcept {
+  const auto& queue = *static_cast<const Queue*>(context);
+  const std::uint32_t ready = queue.ring.available();
+  return ready == SplitDevice::kBroken ? 0 : ready;
+}
+
+bool armKicks(void* context, bool wanted) noexcept {
+  auto& queue = *static_cast<Queue*>(context);
+  queue.ring.setKickWanted(wanted);
+  return queue.hasInjected.load() || queue.ring.available() != 0;
+}
+
+Status noSuch(const std::string& what) { return Status(StatusCode::kNotFound, what); }
+
+}  // namespace
+
+Device::Device(std::uint32_t id, std::uint32_t rings) : id_(id) {
+  memory_ = RegionTable::build({}).value();
+  for (std::uint32_t i = 0; i < rings; i++) {
+    rings_.push_back(std::make_unique<Ring>());
+    rings_.back()->queue.device = id;
+    rings_.back()->queue.index = i;
+  }
+}
+
+Device::~Device() {
+  for (std::uint32_t i = 0; i < rings_.size(); i++) (void)unbind(i);
+}
+
+std::string Device::nameOf(const Ring& ring) const {
+  return "vhost device " + std::to_string(id_) + ", ring " + std::to_string(ring.queue.index);
+}
+
+Result<Device::Ring*> Device::ringAt(std::uint32_t ring) {
+  if (ring >= rings_.size()) {
+    return noSuch("vhost device " + std::to_string(id_) + " has rings 0 to " + std::to_string(rings_.size() - 1) +
+                  ", not " + std::to_string(ring));
+  }
+  return rings_[ring].get();
+}
+
+Result<std::vector<std::uint32_t>> Device::setMemory(const std::vector<RegionSpec>& specs, std::vector<Fd> fds) {
+  RegionTable::List regions;
+  for (std::size_t i = 0; i < specs.size(); i++) {
+    const auto same = std::find_if(memory_->regions().begin(), memory_->regions().end(), [&](const auto& old) {
+      const RegionSpec& spec = old->spec();
+      if (spec.guestAddr != specs[i].guestAddr || spec.size != specs[i].size || spec.userAddr != specs[i].userAddr ||
+          spec.mmapOffset != specs[i].mmapOffset) {
+        return false;
+      }
+      const auto facts = fileFacts(fds[i].get());
+      return facts.ok() && old->sameFile(*facts);
+    });
+    if (same != memory_->regions().end()) {
+      regions.push_back(*same);
+      continue;
+    }
+    auto mapped = MappedRegion::map(specs[i], std::move(fds[i]));
+    if (!mapped) return mapped.status();
+    regions.push_back(std::move(*mapped));
+  }
+  auto table = RegionTable::build(std::move(regions));
+  if (!table) return table.status();
+  return swapMemory(std::move(*table));
+}
+
+Result<std::vector<std::uint32_t>> Device::addRegion(const RegionSpec& spec, Fd fd) {
+  auto mapped = MappedRegion::map(spec, std::move(fd));
+  if (!mapped) return mapped.status();
+  RegionTable::List regions = memory_->regions();
+  regions.push_back(std::move(*mapped));
+  auto table = RegionTable::build(std::move(regions));
+  if (!table) return table.status();
+  return swapMemory(std::move(*table));
+}
+
+Result<std::vector<std::uint32_t>> Device::removeRegion(const RegionSpec& spec) {
+  RegionTable::List regions = memory_->regions();
+  const auto found = std::find_if(regions.begin(), regions.end(), [&](const auto& region) {
+    return region->spec().guestAddr == spec.guestAddr && region->spec().size == spec.size &&
+           region->spec().userAddr == spec.userAddr;
+  });
+  if (found == regions.end()) return noSuch("vhost device " + std::to_string(id_) + ": no such memory region to remove");
+  regions.erase(found);
+  auto table = RegionTable::build(std::move(regions));
+  if (!table) return table.status();
+  return swapMemory(std::move(*table));
+}
+
+std::vector<std::uint32_t> Device::swapMemory(std::shared_ptr<const RegionTable> table) {
+  std::vector<std::uint32_t> stopped;
+  for (auto& ring : rings_) {
+    if (!ring->started) continue;
+    if (ring->queue.slot != nullptr) ring->queue.slot->close(kSlotRingStopped);
+    auto translated = translate(*ring, ring->config, *table, ring->queue.ring.nextAvail());
+    if (translated.ok()) {
+      ring->queue.ring = *translated;
+      ring->queue.space = DirectSpace(table.get());
+    } else {
+      ring->base = ring->queue.ring.nextAvail();
+      ring->started = false;
+      stopped.push_back(ring->queue.index);
+    }
+  }
+  // The old mappings go only now, when no ring points into them.
+  std::swap(memory_, table);
+  for (auto& ring : rings_) apply(*ring);
+  return stopped;
+}
+
+Result<SplitDevice> Device::translate(const Ring& ring, const RingConfig& config, const RegionTable& table,
+                                      std::uint16_t base) const {
+  const bool eventIdx = (config.features & virtio::kRingEventIdx) != 0;
+  const bool indirect = (config.features & virtio::kRingIndirectDesc) != 0;
+  if (config.size == 0 || config.size > split::kMaxSize || !isPowerOfTwo(config.size)) {
+    return Status(StatusCode::kOutOfRange, nameOf(ring) + ": size " + std::to_string(config.size) +
+                                               " is not a power of two from 1 to 32768");
+  }
+  struct Area {
+    const char* name;
+    std::uint64_t address;
+    std::uint64_t bytes;
+    std::uint64_t align;
+    std::byte* host;
+  };
+  Area areas[] = {{"descriptor table", config.desc, split::descBytes(config.size), 16, nullptr},
+                  {"available ring", config.avail, split::availBytes(config.size, eventIdx), 2, nullptr},
+                  {"used ring", config.used, split::usedBytes(config.size, eventIdx), 4, nullptr}};
+  for (Area& area : areas) {
+    if (area.address % area.align != 0) {
+      return Status(StatusCode::kBadAddress, nameOf(ring) + ": the " + area.name + " is not aligned to " +
+                                                 std::to_string(area.align) + " bytes");
+    }
+    area.host = table.findUser(area.address, area.bytes);
+    if (area.host == nullptr) {
+      return Status(StatusCode::kBadAddress, nameOf(ring) + ": the " + area.name + " (" + std::to_string(area.bytes) +
+                                                 " bytes) is not inside one memory region");
+    }
+    if (reinterpret_cast<std::uintptr_t>(area.host) % area.align != 0) {
+      return Status(StatusCode::kBadAddress, nameOf(ring) + ": the " + area.name + " lies at an odd offset of its file");
+    }
+  }
+  return SplitDevice(reinterpret_cast<split::Desc*>(areas[0].host), reinterpret_cast<split::Avail*>(areas[1].host),
+                     reinterpret_cast<split::Used*>(areas[2].host), config.size, base, eventIdx, indirect);
+}
+
+Status Device::bind(std::uint32_t index, std::uint32_t slot, Direction direction, const BindOptions& options) {
+  auto found = ringAt(index);
+  if (!found) return found.status();
+  Ring& ring = **found;
+  if (ring.queue.slot != nullptr) return Status(StatusCode::kBusy, nameOf(ring) + " is bound to a queue already");
+  BurstSlot* target = slots::byId(slot);
+  if (target == nullptr || target->counters() == nullptr) return noSuch("there is no queue slot " + std::to_string(slot));
+  Mempool* pool = Mempool::byId(options.pool);
+  if (direction == Direction::kRx && pool == nullptr) {
+    return noSuch(nameOf(ring) + ": rx needs a pool; there is none with id " + std::to_string(options.pool));
+  }
+  ring.queue.pool = pool;
+  ring.queue.port = options.port;
+  ring.queue.linear = options.linear;
+  ring.queue.counters = target->counters();
+  ring.queue.slot = target;
+  ring.slot = slot;
+  ring.direction = direction;
+  target->close(kSlotRingStopped | kSlotRingDisabled);
+  apply(ring);
+  return {};
+}
+
+Status Device::unbind(std::uint32_t index) {
+  auto found = ringAt(index);
+  if (!found) return found.status();
+  Ring& ring = **found;
+  if (ring.queue.slot == nullptr) return {};
+  ring.queue.slot->unbind();
+  ring.queue.slot = nullptr;
+  ring.queue.counters = nullptr;
+  ring.slot = ~0u;
+  return {};
+}
+
+void Device::apply(Ring& ring) {
+  BurstSlot* slot = ring.queue.slot;
+  if (slot == nullptr) return;
+  if (!ring.started) {
+    slot->close(kSlotRingStopped);
+    return;
+  }
+  slot->bind(ring.direction == Direction::kRx ? selectRx(ring.queue) : selectTx(ring.queue), &ring.queue, usedDescriptors);
+  slot->setWait(ring.kick.get(), armKicks);
+  if (ring.enabled) slot->open(kSlotRingDisabled);
+  else slot->close(kSlotRingDisabled);
+  slot->open(kSlotRingStopped);
+}
+
+Status Device::startRing(std::uint32_t index, const RingConfig& config) {
+  auto found = ringAt(index);
+  if (!found) return found.status();
+  Ring& ring = **found;
+  if (ring.started) return Status(StatusCode::kBadState, nameOf(ring) + " runs already; stop it first");
+  if ((config.features & (virtio::kRingPacked | virtio::kAccessPlatform)) != 0) {
+    return Status(StatusCode::kNotSupported, nameOf(ring) + ": packed rings and IOMMU addresses are not implemented");
+  }
+  auto translated = translate(ring, config, *memory_, static_cast<std::uint16_t>(config.base));
+  if (!translated) return translated.status();
+  ring.config = config;
+  ring.queue.ring = *translated;
+  ring.queue.space = DirectSpace(memory_.get());
+  ring.queue.headerLen = virtio::netHdrLen(config.features);
+  ring.queue.features = config.features;
+  ring.queue.broken.store(nullptr);
+  ring.queue.ring.setKickWanted(false);
+  if (ring.queue.slot != nullptr) ring.queue.slot->open(kSlotBroken);
+  ring.started = true;
+  apply(ring);
+  return {};
+}
+
+Result<std::uint32_t> Device::stopRing(std::uint32_t index) {
+  auto found = ringAt(index);
+  if (!found) return found.status();
+  Ring& ring = **found;
+  if (!ring.started) return ring.base;
+  if (ring.queue.slot != nullptr) ring.queue.slot->close(kSlotRingStopped);
+  ring.base = ring.queue.ring.nextAvail();
+  ring.started = false;
+  ring.queue.ring = SplitDevice();
+  return ring.base;
+}
+
+Status Device::checkedFd(Ring& ring, const char* what, const Fd& fd) const {
+  if (!fd.valid()) return {};
+  Status status = adoptEventFd(fd.get());
+  if (status.ok()) return {};
+  return Status(status.code(), nameOf(ring) + ": " + what + ": " + status.detail());
+}
+
+Status Device::setKick(std::uint32_t index, Fd fd) {
+  auto found = ringAt(index);
+  if (!found) return found.status();
+  Ring& ring = **found;
+  PW_RETURN_IF_ERROR(checkedFd(ring, "kick", fd));
+  // The slot lets go of the old descriptor before it is closed.
+  if (ring.queue.slot != nullptr && ring.started) ring.queue.slot->setWait(fd.get(), armKicks);
+  ring.kick = std::move(fd);
+  return {};
+}
+
+Status Device::setCall(std::uint32_t index, Fd fd) {
+  auto found = ringAt(index);
+  if (!found) return found.status();
+  Ring& ring = **found;
+  PW_RETURN_IF_ERROR(checkedFd(ring, "call", fd));
+  const int callFd = fd.get();
+  if (ring.queue.slot != nullptr) {
+    const BurstSlot::Hold hold(*ring.queue.slot);
+    ring.queue.callFd = callFd;
+  } else {
+    ring.queue.callFd = callFd;
+  }
+  ring.call = std::move(fd);
+  // What was published while there was nobody to call would stay unseen by a driver that sleeps.
+  if (ring.started && ring.call.valid()) (void)signalPeerEventFd(ring.call.get());
+  return {};
+}
+
+Status Device::enableRing(std::uint32_t index, bool enabled) {
+  auto found = ringAt(index);
+  if (!found) return found.status();
+  (*found)->enabled = enabled;
+  apply(**found);
+  return {};
+}
+
+Status Device::wantKicks(std::uint32_t index, bool wanted) {
+  auto found = ringAt(index);
+  if (!found) return found.status();
+  Ring& ring = **found;
+  if (!ring.started) return {};
+  if (ring.queue.slot == nullptr) {
+    ring.queue.ring.setKickWanted(wanted);
+    return {};
+  }
+  const BurstSlot::Hold hold(*ring.queue.slot);
+  ring.queue.ring.setKickWanted(wanted);
+  return {};
+}
+
+Result<RingState> Device::state(std::uint32_t index) const {
+  auto found = const_cast<Device*>(this)->ringAt(index);
+  if (!found) return found.status();
+  const Ring& ring = **found;
+  const char* broken = ring.queue.broken.load();
+  RingState state{ring.started, ring.enabled, broken == nullptr ? "" : broken, ring.base, 0, 0, 0};
+  if (ring.started) {
+    state.lastAvail = ring.queue.ring.nextAvail();
+    state.lastUsed = ring.queue.ring.usedIdx();
+    state.availIdx = ring.queue.ring.availIdx();
+    state.usedIdx = ring.queue.ring.usedIdx();
+  }
+  return state;
+}
+
+Status Device::inject(std::uint32_t index, std::vector<std::byte> frame) {
+  auto found = ringAt(index);
+  if (!found) return found.status();
+  Ring& ring = **found;
+  if (ring.queue.slot == nullptr) return Status(StatusCode::kBadState, nameOf(ring) + " is not bound to a queue");
+  const BurstSlot::Hold hold(*ring.queue.slot);
+  ring.queue.injected.push_back(std::move(frame));
+  ring.queue.hasInjected.store(true);
+  return {};
+}
+
+}  // namespace pollwire::vhost

@@ -1,0 +1,99 @@
+// A vhost device: its rings, its view of the peer's memory, and the operations by which the control plane (vhost-user
+// messages, decided in TypeScript) changes them while lcores keep polling. Control plane only, one thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "guest/regions.hpp"
+#include "sys/fd.hpp"
+#include "vhost/vhost_queue.hpp"
+
+namespace pollwire::vhost {
+
+enum class Direction : std::uint8_t { kRx, kTx };
+
+struct RingConfig {
+  std::uint32_t size = 0;
+  std::uint64_t desc = 0;
+  std::uint64_t avail = 0;
+  std::uint64_t used = 0;
+  std::uint32_t base = 0;
+  std::uint64_t features = 0;
+};
+
+struct BindOptions {
+  std::uint32_t pool = ~0u;
+  std::uint16_t port = kNoPort;
+  bool linear = false;
+};
+
+struct RingState {
+  bool started;
+  bool enabled;
+  std::string broken;
+  std::uint32_t lastAvail;
+  std::uint32_t lastUsed;
+  std::uint32_t availIdx;
+  std::uint32_t usedIdx;
+};
+
+class Device {
+ public:
+  Device(std::uint32_t id, std::uint32_t rings);
+  ~Device();
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+
+  // Memory. Each returns the rings that had to stop because their addresses no longer translate. On failure nothing
+  // changes.
+  Result<std::vector<std::uint32_t>> setMemory(const std::vector<RegionSpec>& specs, std::vector<Fd> fds);
+  Result<std::vector<std::uint32_t>> addRegion(const RegionSpec& spec, Fd fd);
+  Result<std::vector<std::uint32_t>> removeRegion(const RegionSpec& spec);
+
+  // Connects a ring with a slot; the slot runs once the ring is started and enabled.
+  Status bind(std::uint32_t ring, std::uint32_t slot, Direction direction, const BindOptions& options);
+  Status unbind(std::uint32_t ring);
+
+  Status startRing(std::uint32_t ring, const RingConfig& config);
+  // Index to report in GET_VRING_BASE. After it returns, no access to the ring or to buffers happens.
+  Result<std::uint32_t> stopRing(std::uint32_t ring);
+  Status setKick(std::uint32_t ring, Fd fd);
+  Status setCall(std::uint32_t ring, Fd fd);
+  Status enableRing(std::uint32_t ring, bool enabled);
+  Status wantKicks(std::uint32_t ring, bool wanted);
+  Result<RingState> state(std::uint32_t ring) const;
+  // `frame` is the next thing that rx bursts of this ring return.
+  Status inject(std::uint32_t ring, std::vector<std::byte> frame);
+
+ private:
+  struct Ring {
+    Queue queue;
+    RingConfig config;
+    Direction direction = Direction::kRx;
+    bool started = false;
+    bool enabled = false;
+    std::uint32_t base = 0;
+    std::uint32_t slot = ~0u;
+    Fd kick;
+    Fd call;
+  };
+
+  Result<Ring*> ringAt(std::uint32_t ring);
+  Status checkedFd(Ring& ring, const char* what, const Fd& fd) const;
+  Result<SplitDevice> translate(const Ring& ring, const RingConfig& config, const RegionTable& table,
+                                std::uint16_t base) const;
+  std::vector<std::uint32_t> swapMemory(std::shared_ptr<const RegionTable> table);
+  // Puts the burst function that fits the present state into the slot, and opens or closes it.
+  void apply(Ring& ring);
+  std::string nameOf(const Ring& ring) const;
+
+  std::uint32_t id_;
+  std::shared_ptr<const RegionTable> memory_;
+  std::vector<std::unique_ptr<Ring>> rings_;
+};
+
+}  // namespace pollwire::vhost

@@ -1,0 +1,19 @@
+#include "vhost/vhost_queue.hpp"
+
+#include "ethdev/native_events.hpp"
+
+namespace pollwire::vhost {
+
+void Queue::breakRing(const char* reason) noexcept {
+  broken.store(reason);
+  counters->add(kBROKEN, 1);
+  slot->closeFromInside(kSlotBroken);
+  events::push(events::Event{events::Type::kRingBroken, device, index, reason});
+}
+
+void Queue::call() noexcept {
+  const SignalResult result = signalPeerEventFd(callFd);
+  counters->add(result == SignalResult::kFailed ? kNOTIFICATIONS_FAILED : kNOTIFICATIONS, 1);
+}
+
+}  // namespace pollwire::vhost

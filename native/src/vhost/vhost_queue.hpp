@@ -1,0 +1,62 @@
+// One ring of a vhost device as the data path sees it. The control plane changes it only while its slot is closed or held;
+// rx.cpp and tx.cpp are its only readers in between.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "base/counters.hpp"
+#include "ethdev/burst_slot.hpp"
+#include "guest/address_space.hpp"
+#include "mbuf/mempool.hpp"
+#include "sys/eventfd.hpp"
+#include "virtqueue/features.hpp"
+#include "virtqueue/split_device.hpp"
+
+namespace pollwire::vhost {
+
+struct Queue {
+  // Hot: read by every burst.
+  SplitDevice ring;
+  DirectSpace space;
+  Counters* counters = nullptr;
+  Mempool* pool = nullptr;
+  std::uint32_t headerLen = 12;
+  std::uint16_t port = kNoPort;
+  bool linear = false;
+  int callFd = -1;
+  std::uint64_t features = 0;
+
+  // Cold.
+  BurstSlot* slot = nullptr;
+  std::uint32_t device = 0;
+  std::uint32_t index = 0;
+  // Why the data path gave the ring up; nullptr while it is in order.
+  std::atomic<const char*> broken{nullptr};
+  // Frames that the control plane wants returned by the next rx burst (RARP after a migration).
+  std::atomic<bool> hasInjected{false};
+  std::deque<std::vector<std::byte>> injected;
+
+  // From inside a burst: stops this ring for good, until it is set up anew.
+  void breakRing(const char* reason) noexcept;
+
+  // Signals the call eventfd if the driver wants to hear of what was just published.
+  PW_INLINE void notify() noexcept {
+    if (callFd < 0) return;
+    if (!ring.wantsCall()) {
+      counters->add(kNOTIFICATIONS_SUPPRESSED, 1);
+      return;
+    }
+    call();
+  }
+  void call() noexcept;
+};
+
+// Burst functions for this ring, chosen once at start from the negotiated features.
+BurstFn selectRx(const Queue& queue) noexcept;
+BurstFn selectTx(const Queue& queue) noexcept;
+
+}  // namespace pollwire::vhost

@@ -1,0 +1,212 @@
+// Device side of a split virtqueue (virtio 1.2 §2.7): looks at what the driver made available, hands it back as used.
+// Knows neither packets nor sockets. The peer is hostile: each word is loaded once, each walk is bounded.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#include "base/shared.hpp"
+#include "base/wrap16.hpp"
+#include "virtqueue/layout_split.hpp"
+#include "virtqueue/span.hpp"
+
+namespace pollwire {
+
+// The first descriptor of an available chain, copied. `count` is the number of ring entries that it takes (always 1 here,
+// the chain's length on a packed ring).
+struct Head {
+  std::uint64_t addr;
+  std::uint32_t len;
+  std::uint16_t flags;
+  std::uint16_t next;
+  std::uint16_t id;
+  std::uint16_t count;
+  // The ring entry named no descriptor: there is nothing to look at and nothing to give back.
+  bool bad;
+};
+
+class SplitDevice {
+ public:
+  static constexpr std::uint32_t kBroken = ~0u;
+
+  SplitDevice() = default;
+  SplitDevice(split::Desc* desc, split::Avail* avail, split::Used* used, std::uint32_t size, std::uint16_t base, bool eventIdx,
+              bool indirect) noexcept
+      : desc_(desc),
+        avail_(avail),
+        used_(used),
+        size_(size),
+        mask_(static_cast<std::uint16_t>(size - 1)),
+        nextAvail_(base),
+        // A device that starts, or starts again, continues where the used ring stands with what it had answered.
+        usedIdx_(loadRelaxed(used->idx)),
+        signalled_(usedIdx_),
+        eventIdx_(eventIdx),
+        indirect_(indirect) {}
+
+  std::uint32_t size() const noexcept { return size_; }
+  std::uint16_t nextAvail() const noexcept { return nextAvail_; }
+  std::uint16_t usedIdx() const noexcept { return usedIdx_; }
+  std::uint16_t availIdx() const noexcept { return loadAcquire(avail_->idx); }
+
+  // How many chains wait. kBroken when the driver's index is further ahead than the ring has entries (§2.7.13.1).
+  PW_INLINE std::uint32_t available() const noexcept {
+    // S1: pairs with the driver's release of avail->idx; makes its ring entries and descriptors visible.
+    const std::uint16_t ahead = wrap16::distance(loadAcquire(avail_->idx), nextAvail_);
+    return PW_LIKELY(ahead <= size_) ? ahead : kBroken;
+  }
+
+  // Copies the first `count` heads after the next one to answer, skipping `from`. All of them must be available().
+  PW_INLINE void gather(Head* heads, std::uint32_t from, std::uint32_t count) const noexcept {
+    for (std::uint32_t i = 0; i < count; i++) {
+      const std::uint16_t id = loadRelaxed(avail_->ring[(nextAvail_ + from + i) & mask_]);
+      Head& head = heads[i];
+      head.id = id;
+      head.count = 1;
+      head.bad = id >= size_;
+      if (PW_UNLIKELY(head.bad)) {
+        head.len = 0;
+        continue;
+      }
+      const split::Desc desc = load(desc_ + id);
+      head.addr = desc.addr;
+      head.len = desc.len;
+      head.flags = desc.flags;
+      head.next = desc.next;
+    }
+  }
+
+  // True when the chain is one buffer in the ring itself with exactly the direction that `access` needs.
+  PW_INLINE static bool isSingle(const Head& head, Access access) noexcept {
+    constexpr std::uint16_t kShape = split::kNext | split::kIndirect | split::kWrite;
+    return (head.flags & kShape) == (access == Access::kWrite ? split::kWrite : 0) && !head.bad;
+  }
+
+  // Translates the whole chain into `pieces` (appended). Bounded by the ring size over direct and indirect descriptors.
+  template <typename Space>
+  ChainVerdict walk(const Head& head, Access access, Space& space, PieceList& pieces) const noexcept {
+    split::Desc desc{head.addr, head.len, head.flags, head.next};
+    const split::Desc* table = desc_;
+    std::uint32_t tableSize = size_;
+    split::Desc copied[kMaxCopiedTable];
+    if (desc.flags & split::kIndirect) {
+      // §2.7.5.3: negotiated, alone, a multiple of 16 bytes.
+      if (!indirect_ || (desc.flags & split::kNext) != 0 || desc.len == 0 || desc.len % sizeof(split::Desc) != 0) {
+        return ChainVerdict::kBadChain;
+      }
+      tableSize = static_cast<std::uint32_t>(desc.len / sizeof(split::Desc));
+      if (tableSize > size_) return ChainVerdict::kBadChain;
+      table = reinterpret_cast<const split::Desc*>(space.translate(desc.addr, desc.len, Access::kRead));
+      if (table == nullptr) {
+        table = copied;
+        if (!copyTable(space, desc.addr, tableSize, copied)) return ChainVerdict::kBadAddress;
+      }
+      desc = load(table);
+      if (desc.flags & split::kIndirect) return ChainVerdict::kBadChain;
+    }
+    for (std::uint32_t budget = tableSize; budget > 0; budget--) {
+      if (((desc.flags & split::kWrite) != 0) != (access == Access::kWrite)) return ChainVerdict::kBadChain;
+      if (desc.len != 0) {
+        std::byte* data = space.translate(desc.addr, desc.len, access);
+        if (PW_LIKELY(data != nullptr)) {
+          if (!pieces.push(data, desc.len)) return ChainVerdict::kBadChain;
+        } else if (!space.collect(desc.addr, desc.len, access, pieces)) {
+          return ChainVerdict::kBadAddress;
+        }
+      }
+      if ((desc.flags & split::kNext) == 0) return ChainVerdict::kGood;
+      if (desc.next >= tableSize) return ChainVerdict::kBadChain;
+      desc = load(table + desc.next);
+      if (desc.flags & split::kIndirect) return ChainVerdict::kBadChain;
+    }
+    return ChainVerdict::kBadChain;
+  }
+
+  // Writes the used element `position` after those already published: `len` bytes were written into the chain.
+  PW_INLINE void putUsed(std::uint32_t position, const Head& head, std::uint32_t len) noexcept {
+    split::UsedElem& element = used_->ring[(usedIdx_ + position) & mask_];
+    // One 8-byte store.
+    const std::uint64_t both = static_cast<std::uint64_t>(head.id) | (static_cast<std::uint64_t>(len) << 32);
+    std::memcpy(&element, &both, sizeof both);
+  }
+
+  // Takes `consumed` heads from the available side and shows `answered` used elements to the driver.
+  PW_INLINE void publish(std::uint32_t consumed, std::uint32_t answered) noexcept {
+    nextAvail_ = wrap16::advance(nextAvail_, consumed);
+    usedIdx_ = wrap16::advance(usedIdx_, answered);
+    // S2: pairs with the driver's acquire of used->idx (§2.7.13.3: elements before the index).
+    storeRelease(used_->idx, usedIdx_);
+  }
+
+  // Whether the driver wants a call for what was published since the last one (§2.7.7.1). Contains the store-load fence.
+  PW_INLINE bool wantsCall() noexcept {
+    fullFence();
+    if (eventIdx_) {
+      const std::uint16_t before = signalled_;
+      signalled_ = usedIdx_;
+      return wrap16::needEvent(loadRelaxed(*usedEvent()), usedIdx_, before);
+    }
+    return (loadRelaxed(avail_->flags) & split::kAvailNoInterrupt) == 0;
+  }
+
+  // Asks the driver to kick on new buffers, or not to (§2.7.10). With EVENT_IDX "not" means an event index that lies
+  // behind: at worst one kick in 65,536 buffers.
+  void setKickWanted(bool wanted) noexcept {
+    if (eventIdx_) {
+      if (wanted) storeRelaxed(*availEvent(), nextAvail_);
+      else storeRelaxed(*availEvent(), wrap16::advance(nextAvail_, 0xffff));
+    } else {
+      storeRelaxed(used_->flags, wanted ? 0 : split::kUsedNoNotify);
+    }
+    fullFence();
+  }
+
+ private:
+  // Longest indirect table that is copied because it crosses two regions; longer ones are refused.
+  static constexpr std::uint32_t kMaxCopiedTable = 64;
+
+  static PW_INLINE split::Desc load(const split::Desc* from) noexcept {
+    std::uint64_t addr;
+    std::uint64_t rest;
+    std::memcpy(&addr, from, sizeof addr);
+    std::memcpy(&rest, &from->len, sizeof rest);
+    // From here on the values are registers: the compiler cannot go back to the peer's memory for them.
+    asm("" : "+r"(addr), "+r"(rest));
+    split::Desc desc;
+    desc.addr = addr;
+    desc.len = static_cast<std::uint32_t>(rest);
+    desc.flags = static_cast<std::uint16_t>(rest >> 32);
+    desc.next = static_cast<std::uint16_t>(rest >> 48);
+    return desc;
+  }
+
+  template <typename Space>
+  static bool copyTable(Space& space, std::uint64_t addr, std::uint32_t entries, split::Desc* to) noexcept {
+    if (entries > kMaxCopiedTable) return false;
+    PieceList pieces;
+    if (!space.collect(addr, entries * static_cast<std::uint32_t>(sizeof(split::Desc)), Access::kRead, pieces)) return false;
+    auto* out = reinterpret_cast<std::byte*>(to);
+    for (std::uint32_t i = 0; i < pieces.count(); i++) {
+      std::memcpy(out, pieces[i].data, pieces[i].length);
+      out += pieces[i].length;
+    }
+    return true;
+  }
+
+  std::uint16_t* usedEvent() const noexcept { return &avail_->ring[size_]; }
+  std::uint16_t* availEvent() const noexcept { return reinterpret_cast<std::uint16_t*>(&used_->ring[size_]); }
+
+  split::Desc* desc_ = nullptr;
+  split::Avail* avail_ = nullptr;
+  split::Used* used_ = nullptr;
+  std::uint32_t size_ = 0;
+  std::uint16_t mask_ = 0;
+  std::uint16_t nextAvail_ = 0;
+  std::uint16_t usedIdx_ = 0;
+  std::uint16_t signalled_ = 0;
+  bool eventIdx_ = false;
+  bool indirect_ = false;
+};
+
+}  // namespace pollwire
