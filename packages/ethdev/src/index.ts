@@ -1,0 +1,76 @@
+/** @pollwire/ethdev: the framework. Exports only. */
+export type { ArgKind, ArgsOf, ArgsSchema } from './args-schema.js';
+export { bool, choice, int, later, list, mac, parseArgs, path, str } from './args-schema.js';
+export { Burst } from './burst.js';
+export type { Devargs, DevargsObject, DevargsPair, DevargsValue } from './devargs.js';
+export { devargsOf, formatDevargs, parseDevargs } from './devargs.js';
+export type {
+  Capabilities,
+  DescriptorLimits,
+  Device,
+  Driver,
+  DriverDefinition,
+  Limits,
+  PortConfig,
+  ProbeContext,
+  QueueEnd,
+  RxQueueSetup,
+  TxQueueSetup,
+} from './driver.js';
+export { defineDriver } from './driver.js';
+export type { EalEvents } from './eal.js';
+export { Eal } from './eal.js';
+export type { EalOptions, ParsedEalArgs } from './eal-args.js';
+export { ealHelp, parseEalArgs } from './eal-args.js';
+export type { ErrorSink, EventMap } from './events.js';
+export { TypedEmitter } from './events.js';
+export type { IdleMode } from './idle.js';
+export { IDLE_MODES } from './idle.js';
+export type { LaunchOptions } from './lcore.js';
+export { Lcore } from './lcore.js';
+export type { LcoreStats } from './lcore-block.js';
+export type { LcoreSpec } from './lcore-list.js';
+export { formatRanges, parseCoremask, parseLcoreList } from './lcore-list.js';
+export type { LinkStatus } from './link.js';
+export { formatLink, formatSpeed, LINK_DOWN, SPEED_UNKNOWN } from './link.js';
+export type { LogLevel, LogSink } from './log.js';
+export { LOG_LEVELS, Logger, LogRoot, parseLogLevel } from './log.js';
+export { formatMac, parseMac, randomMac, toMac } from './mac.js';
+export { Mbufs } from './mbuf.js';
+export type { PoolOptions, PoolView } from './mempool.js';
+export { DEFAULT_CACHE, DEFAULT_DATA_ROOM, Mempool, MempoolRef } from './mempool.js';
+export type { RxOffload, TxOffload } from './offloads.js';
+export {
+  RX_OFFLOADS,
+  rxOffloadMask,
+  rxOffloadNames,
+  TX_OFFLOADS,
+  txOffloadMask,
+  txOffloadNames,
+} from './offloads.js';
+export type { PollContext, PollDefinition, PollFunction } from './poll.js';
+export { definePoll } from './poll.js';
+export type { PortEvents } from './port.js';
+export { Port } from './port.js';
+export type { DescriptorInfo, PortInfo } from './port-info.js';
+export { adjustDescriptors } from './port-info.js';
+export type { PortConfigOptions, RxQueueOptions, TxQueueOptions } from './port-queues.js';
+export type { PortView } from './port-ref.js';
+export { PortRef } from './port-ref.js';
+export type { PortMove, PortState } from './port-state.js';
+export { canMove, PORT_MOVES, PORT_STATES } from './port-state.js';
+export type { RxQueue, TxQueue } from './queue.js';
+export type { QueueEvent } from './queue-events.js';
+export type { QueueView } from './queue-ref.js';
+export { RxQueueRef, TxQueueRef } from './queue-ref.js';
+export type { RxCallback, TxCallback } from './queue-slow.js';
+export { DriverRegistry } from './registry.js';
+export type { RingOptions, RingView } from './ring.js';
+export { Ring, RingRef } from './ring.js';
+export { Run } from './run.js';
+export type { OpenQueue, ScriptContext, ScriptRx, ScriptTx } from './script-queue.js';
+export { defineQueue } from './script-queue.js';
+export type { CounterName, PortStats, QueueStats, Xstat } from './stats.js';
+export { QueueCounters } from './stats.js';
+export { Stepper } from './stepper.js';
+export { didYouMean, sentenceList, suggest } from './suggest.js';

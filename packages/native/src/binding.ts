@@ -1,0 +1,266 @@
+/**
+ * Every function of the native addon, typed and documented: the only description of the edge between TypeScript and C++.
+ * `load.ts` returns an object of this shape; everything above this package calls through the wrappers exported from index.ts.
+ *
+ * Units used throughout: a *handle* is an mbuf's byte offset in the arena ÷ 64 (0 = none); a *word* is a byte offset ÷ 4, an index
+ * into a Uint32Array over the arena; a *slot* is a burst queue (one direction of one queue), valid in every isolate.
+ */
+
+/** How the arena was made. */
+export interface ArenaInfo {
+  /** Total size in bytes. */
+  bytes: number;
+  /** Page size that backs it, bytes: 4096, 2097152 or 1073741824. */
+  pageSize: number;
+  /** The memfd (owned by the process; give duplicates away, never close it). */
+  fd: number;
+  /** First virtual address in this process. */
+  base: bigint;
+  /** A sentence about a fallback that was taken (no hugepages, …), or '' when none. */
+  note: string;
+}
+
+export interface ArenaOptions {
+  bytes: number;
+  /** 'auto' uses hugepages when free ones exist, 'never' does not ask, 'require' throws without them. Default 'auto'. */
+  huge?: 'auto' | 'never' | 'require';
+}
+
+export interface PoolInfo {
+  name: string;
+  /** Number of mbufs. */
+  size: number;
+  /** Free mbufs: shared ring plus every lcore's cache. Exact when no lcore is allocating. */
+  free: number;
+  /** Of those, how many sit in caches. */
+  cached: number;
+  /** Bytes of buffer behind each header: headroom + data. */
+  dataRoom: number;
+  /** Per-lcore cache size. */
+  cacheSize: number;
+  /** Distance between two mbufs, bytes. */
+  elementSize: number;
+}
+
+/** One region of a front-end's memory. The addon takes ownership of `fd`, also when it throws. */
+export interface MemoryRegion {
+  guestAddr: bigint;
+  size: bigint;
+  userAddr: bigint;
+  mmapOffset: bigint;
+  fd: number;
+}
+
+/** Ring set-up as the front-end gave it; addresses are front-end user addresses. */
+export interface RingConfig {
+  /** Number of descriptors. */
+  size: number;
+  desc: bigint;
+  avail: bigint;
+  used: bigint;
+  /** Split: next avail index. Packed: avail index | wrap << 15, used half in the upper 16 bits. */
+  base: number;
+  /** Negotiated virtio feature word. */
+  features: bigint;
+}
+
+export interface SocketReceive {
+  /** Bytes read; 0 = end of stream; -1 = nothing now. */
+  bytes: number;
+  /** Received descriptors, close-on-exec, owned by the caller. */
+  fds: number[];
+}
+
+/** What a watched descriptor reports: a mask of 1 readable, 2 writable, 4 hang-up or error. */
+export type WatchCallback = (events: number) => void;
+
+/** Something native that the control plane must hear of. */
+export interface NativeEvent {
+  /** 'ring_broken': the data path refuses to go on with this ring until it is set up anew. */
+  type: 'ring_broken';
+  device: number;
+  ring: number;
+  /** Named cause, e.g. 'AVAIL_JUMP'. */
+  reason: string;
+}
+
+/** A burst function's place: which stop reasons keep it closed. A slot runs only when the mask is 0. */
+export const SlotClosed = {
+  UNBOUND: 1,
+  PORT_STOPPED: 2,
+  RING_STOPPED: 4,
+  RING_DISABLED: 8,
+  PAUSED: 16,
+  BROKEN: 32,
+} as const;
+
+export interface Addon {
+  // Identity (checked by load.ts before anything else).
+  readonly layoutHash: string;
+  readonly flavour: 'release' | 'checked' | 'asan';
+  /** Layout constants as the C++ code has them; source of layout.gen.ts. */
+  layout(): Record<string, number>;
+
+  // Process and arena. One arena per process, created once, seen by every isolate.
+  arenaCreate(options: ArenaOptions): ArenaInfo;
+  arenaInfo(): ArenaInfo | undefined;
+  /** This isolate's own view of the arena. Never post it to another thread. */
+  arenaBuffer(): ArrayBuffer;
+  /** Zeroed block; returns its byte offset. `align` is a power of two ≥ 64. Throws ARENA_FULL. */
+  arenaAlloc(bytes: number, align: number, label: string): number;
+  arenaFree(offset: number): void;
+  arenaUsage(): { bytes: number; used: number; blocks: { label: string; bytes: number }[] };
+
+  // Threads.
+  /** Registers the calling thread as lcore `id` (gives it pool caches), pins it to `cpu` (-1: not), names it. */
+  lcoreEnter(id: number, cpu: number, name: string): void;
+  /** Flushes pool caches and unregisters. */
+  lcoreLeave(): void;
+  usableCpus(): number[];
+  tscHz(): number;
+  /** Time stamp counter as a double (exact below 2^53). */
+  tsc(): number;
+  /** Sleeps the calling lcore until a kick of one of `slots`, a wake-up (lcoreWake), or the deadline. Returns 1 when woken by a kick. Bounded by `microseconds`. */
+  lcoreWait(slots: readonly number[], microseconds: number): number;
+  /** Wakes lcore `id` out of lcoreWait. Any thread. */
+  lcoreWake(id: number): void;
+
+  // Pools and mbufs.
+  poolCreate(name: string, count: number, dataRoom: number, cacheSize: number): number;
+  /** Throws POOL_IN_USE with the number outstanding. */
+  poolDestroy(pool: number): void;
+  poolInfo(pool: number): PoolInfo;
+  /** Checked flavours: one line per mbuf that is out, with its allocation site and owner; others: []. */
+  poolLeaks(pool: number): string[];
+  /** 0 when the pool is empty. */
+  mbufAlloc(pool: number): number;
+  /** All or nothing: writes `count` handles at arena word `word`, returns count or 0. */
+  mbufAllocBulk(pool: number, word: number, count: number): number;
+  /** Frees the whole chain (refcount aware). */
+  mbufFree(handle: number): void;
+  mbufFreeBulk(word: number, count: number): void;
+  /** Copies from the packet (across segments) into `target`; returns bytes copied. */
+  mbufRead(handle: number, offset: number, target: Uint8Array): number;
+  /** Overwrites packet bytes (across segments); returns bytes written. */
+  mbufWrite(handle: number, offset: number, source: Uint8Array): number;
+  /** Appends, taking further segments from the head's pool when needed; returns bytes appended (all or 0). */
+  mbufAppend(handle: number, source: Uint8Array): number;
+  /** Deep copy into mbufs of `pool`; 0 when empty. */
+  mbufCopy(handle: number, pool: number): number;
+  /** Shares the payload (refcount of the original goes up); 0 when the pool is empty. */
+  mbufClone(handle: number, pool: number): number;
+  /** Makes the data contiguous in the first segment; false when it does not fit. */
+  mbufLinearize(handle: number): boolean;
+  /** Chains `tail` behind `head`; false when there would be too many segments (> 65535). */
+  mbufChain(head: number, tail: number): boolean;
+
+  // Rings of handles.
+  /** `flags`: 1 single producer, 2 single consumer. `count` any ≥ 1. */
+  ringCreate(name: string, count: number, flags: number): number;
+  ringDestroy(ring: number): void;
+  ringEnqueueBurst(ring: number, word: number, count: number): number;
+  ringEnqueueBulk(ring: number, word: number, count: number): number;
+  ringDequeueBurst(ring: number, word: number, count: number): number;
+  ringDequeueBulk(ring: number, word: number, count: number): number;
+  ringCount(ring: number): number;
+
+  // Burst slots: the data path. Each call moves at most `count` handles at arena word `word`.
+  rxBurst(slot: number, word: number, count: number): number;
+  /** The driver owns the first n returned; the caller still owns the rest. */
+  txBurst(slot: number, word: number, count: number): number;
+  /** rx from one slot, tx to another, frees what tx refused. Returns received | (sent << 16). */
+  forwardBurst(rxSlot: number, txSlot: number, word: number, count: number): number;
+  slotAlloc(): number;
+  /** Closes, unbinds and returns the slot. No burst is inside when it returns. */
+  slotFree(slot: number): void;
+  /** Adds reasons; returns when no lcore is inside (at most one burst later). */
+  slotClose(slot: number, reasons: number): void;
+  /** Removes reasons. */
+  slotOpen(slot: number, reasons: number): void;
+  /** Byte offset of the slot's counters in the arena (u64 each, order of COUNTER_* in layout.gen.ts). */
+  slotCounters(slot: number): number;
+  slotResetCounters(slot: number): void;
+  /** Descriptors in use (rx: filled and not yet received; tx: waiting for the other side); -1 when unknown. */
+  slotUsed(slot: number): number;
+
+  // Simple ports.
+  /** rx yields blank packets of `size` bytes from `pool`; with `copy` a template is copied into each. */
+  bindNullRx(slot: number, pool: number, size: number, copy: boolean, port: number): void;
+  /** tx frees; with `copy` the payload is read first. */
+  bindNullTx(slot: number, copy: boolean): void;
+  bindRingRx(slot: number, ring: number, port: number): void;
+  bindRingTx(slot: number, ring: number): void;
+
+  // vhost device side.
+  vhostCreate(rings: number): number;
+  vhostDestroy(device: number): void;
+  /** Replaces the memory table; started rings are paused meanwhile and re-translated, those that no longer translate are returned. */
+  vhostSetMemory(device: number, regions: readonly MemoryRegion[]): number[];
+  vhostAddRegion(device: number, region: MemoryRegion): number[];
+  vhostRemoveRegion(device: number, guestAddr: bigint, userAddr: bigint, size: bigint): number[];
+  /** Connects ring `ring` with a slot. `direction` 'rx' = we receive from it (odd rings), 'tx' = we transmit into it (even rings). */
+  vhostBind(
+    device: number,
+    ring: number,
+    slot: number,
+    direction: 'rx' | 'tx',
+    options: VhostBindOptions,
+  ): void;
+  vhostUnbind(device: number, ring: number): void;
+  /** Translates addresses, picks the specialised burst function, opens the slot's RING_STOPPED reason. Throws VHOST_BAD_RING naming the field. */
+  vhostRingStart(device: number, ring: number, config: RingConfig): void;
+  /** Stops and returns the base to report in GET_VRING_BASE. No access to guest memory after it returns. */
+  vhostRingStop(device: number, ring: number): number;
+  /** Takes ownership of fd; -1 = none (poll mode / no notification). */
+  vhostRingKick(device: number, ring: number, fd: number): void;
+  vhostRingCall(device: number, ring: number, fd: number): void;
+  vhostRingEnable(device: number, ring: number, enabled: boolean): void;
+  /** Asks the driver to kick (true) or not (false, the default while polled). */
+  vhostRingNotify(device: number, ring: number, enabled: boolean): void;
+  vhostRingState(
+    device: number,
+    ring: number,
+  ): {
+    started: boolean;
+    enabled: boolean;
+    broken: string;
+    lastAvail: number;
+    lastUsed: number;
+    availIdx: number;
+    usedIdx: number;
+  };
+  /** A frame (RARP) to be returned at the head of the next rx burst of this ring. */
+  vhostInject(device: number, ring: number, frame: Uint8Array): void;
+
+  // Sockets, descriptors, events.
+  listenUnix(path: string, backlog: number): number;
+  connectUnix(path: string): number;
+  acceptUnix(fd: number): number;
+  socketPair(): [number, number];
+  socketReceive(fd: number, buffer: Uint8Array, offset: number, length: number, fds: number[]): number;
+  socketSend(fd: number, buffer: Uint8Array, offset: number, length: number, fds: readonly number[]): number;
+  socketShutdown(fd: number): void;
+  closeFd(fd: number): void;
+  /** 'socket' | 'eventfd' | 'memfd' | 'file' | 'directory' | 'pipe' | 'device' | 'other', with size in bytes for files. */
+  describeFd(fd: number): { kind: string; size: number; writable: boolean };
+  memfdCreate(name: string, bytes: number): number;
+  eventfdCreate(): number;
+  eventfdSignal(fd: number): void;
+  eventfdRead(fd: number): number;
+  /** Level-triggered readiness, coalesced per isolate. interest: 1 readable, 2 writable. Returns an id. Keeps the event loop alive while registered unless unref'd by watchRef(id, false). */
+  watchAdd(fd: number, interest: number, callback: WatchCallback): number;
+  watchModify(id: number, interest: number): void;
+  watchRemove(id: number): void;
+  watchRef(id: number, ref: boolean): void;
+  /** One listener per isolate for native events; undefined removes it. */
+  onNativeEvent(listener: ((event: NativeEvent) => void) | undefined): void;
+}
+
+export interface VhostBindOptions {
+  /** rx: pool that received packets are copied into. tx: ignored. */
+  pool: number;
+  /** Port id written into received mbufs. */
+  port: number;
+  /** Never chain mbufs on rx (drop instead). Default false. */
+  linear?: boolean;
+}

@@ -1,0 +1,22 @@
+/** @pollwire/native: the typed edge of the data path. Exports only. */
+export { Arena, arena } from './arena.js';
+export type {
+  Addon,
+  ArenaInfo,
+  ArenaOptions,
+  MemoryRegion,
+  NativeEvent,
+  PoolInfo,
+  RingConfig,
+  SocketReceive,
+  VhostBindOptions,
+  WatchCallback,
+} from './binding.js';
+export { SlotClosed } from './binding.js';
+export type { PollwireErrorOptions } from './errors.js';
+export { isRetryable, PollwireError, toPollwireError } from './errors.js';
+export { L } from './layout.gen.js';
+export type { Flavour } from './load.js';
+export { flavour, native } from './load.js';
+export { onDeviceEvent } from './native-events.js';
+export * as sys from './sys.js';
