@@ -1,0 +1,289 @@
+/**
+ * A vhost device: one front-end connection turned into native rings. Handles the vhost-user messages of its session, starts rings
+ * when they are complete, decides when the device as a whole is ready, and tells its owner in past tense.
+ * Made by VhostSocket for every connection; knows nothing of ports.
+ */
+import type { NativeEvent, VhostBindOptions } from '@pollwire/native';
+import { native, onDeviceEvent, PollwireError } from '@pollwire/native';
+import type {
+  BackendHandler,
+  BackendSession,
+  CloseReason,
+  FeatureChange,
+  MemoryRegion,
+  ReceivedFd,
+  ReceivedRegion,
+  Refusal,
+  VringAddr,
+} from '@pollwire/vhost-user';
+import { DeviceStatus, ProtocolFeature, refuse } from '@pollwire/vhost-user';
+import { Vring } from './vring.js';
+
+/** What a device tells its owner. Every call comes after the state has changed. */
+export interface DeviceListener {
+  /** Rings 0 and 1 are ready and the driver is up: packets flow. */
+  deviceReady?(device: VhostDevice): void;
+  /** The opposite. No lcore is inside a ring of the device any more. */
+  deviceStopped?(device: VhostDevice): void;
+  vringChanged?(device: VhostDevice, ring: number, ready: boolean): void;
+  featuresChanged?(device: VhostDevice, features: bigint): void;
+  mtuChanged?(device: VhostDevice, mtu: number): void;
+  /** Something an operator should read: a ring that broke, an address that does not translate. */
+  problem?(device: VhostDevice, text: string): void;
+  connectionClosed?(device: VhostDevice, reason: CloseReason): void;
+}
+
+/** Runs an action on the native device; what it throws is the answer to the front-end. */
+function attempt(action: () => void): Refusal | void {
+  try {
+    action();
+  } catch (error) {
+    return refuse((error as Error).message);
+  }
+}
+
+export class VhostDevice implements BackendHandler {
+  /** Native id, unique in the process while the connection lives. */
+  readonly id: number;
+  readonly rings: readonly Vring[];
+  /** Virtio features in force. */
+  features = 0n;
+  /** MTU that the front-end announced, or 0. */
+  mtu = 0;
+  ready = false;
+  #status = 0;
+  #statusUsed = false;
+  #hasMemory = false;
+  #session: BackendSession | undefined;
+  readonly #listener: DeviceListener;
+  readonly #unsubscribe: () => void;
+
+  constructor(vringCount: number, listener: DeviceListener) {
+    this.id = native.vhostCreate(vringCount);
+    this.rings = Array.from({ length: vringCount }, (_, index) => new Vring(index));
+    this.#listener = listener;
+    this.#unsubscribe = onDeviceEvent(this.id, (event) => this.#nativeEvent(event));
+  }
+
+  /** The session that feeds this device; set once, right after both exist. */
+  set session(session: BackendSession) {
+    this.#session = session;
+  }
+
+  get session(): BackendSession | undefined {
+    return this.#session;
+  }
+
+  /** Device status byte of the driver, 0 when not negotiated. */
+  get status(): number {
+    return this.#status;
+  }
+
+  /** Lets bursts on `slot` work on ring `ring`. 'rx' takes what the guest sends (odd rings), 'tx' fills its buffers (even ones). */
+  bind(ring: number, slot: number, direction: 'rx' | 'tx', options: VhostBindOptions): void {
+    native.vhostBind(this.id, ring, slot, direction, options);
+  }
+
+  /** No burst reaches the ring afterwards. */
+  unbind(ring: number): void {
+    native.vhostUnbind(this.id, ring);
+  }
+
+  /** Why no packets flow, as the first missing condition in words; undefined when they do. */
+  whyNotReady(): string | undefined {
+    if (this.ready) return undefined;
+    for (const ring of this.rings.slice(0, 2)) {
+      if (ring.missing !== undefined) return `ring ${ring.index}: ${ring.missing}`;
+    }
+    return 'the driver has not set DRIVER_OK';
+  }
+
+  // Messages (see BackendHandler for what each promises).
+
+  setFeatures(change: FeatureChange): void {
+    this.features = change.features;
+    if (change.layoutChanged) for (const ring of this.rings) ring.forget();
+    if (change.previous !== change.features) this.#listener.featuresChanged?.(this, change.features);
+  }
+
+  setProtocolFeatures(features: bigint): void {
+    this.#statusUsed = (features & ProtocolFeature.STATUS) !== 0n;
+  }
+
+  setStatus(status: number): void {
+    this.#status = status;
+  }
+
+  resetOwner(): void {
+    this.#stopAll();
+  }
+
+  resetDevice(): void {
+    this.#stopAll();
+    this.#status = 0;
+  }
+
+  setMemoryTable(regions: readonly ReceivedRegion[]): Refusal | void {
+    return attempt(() => {
+      const rows = regions.map(({ guestAddr, size, userAddr, mmapOffset, fd }) => {
+        return { guestAddr, size, userAddr, mmapOffset, fd: fd.take() };
+      });
+      this.#memoryChanged(native.vhostSetMemory(this.id, rows));
+    });
+  }
+
+  addMemoryRegion(region: ReceivedRegion): Refusal | void {
+    const { guestAddr, size, userAddr, mmapOffset } = region;
+    return attempt(() => {
+      const fd = region.fd.take();
+      this.#memoryChanged(native.vhostAddRegion(this.id, { guestAddr, size, userAddr, mmapOffset, fd }));
+    });
+  }
+
+  removeMemoryRegion(region: MemoryRegion): Refusal | void {
+    return attempt(() => {
+      this.#memoryChanged(native.vhostRemoveRegion(this.id, region.guestAddr, region.userAddr, region.size));
+    });
+  }
+
+  setVringNum(index: number, size: number): void {
+    this.#ring(index).size = size;
+  }
+
+  setVringAddr(index: number, addr: VringAddr): void {
+    const ring = this.#ring(index);
+    ring.addr = addr;
+    ring.problem = undefined;
+  }
+
+  setVringBase(index: number, base: number): void {
+    this.#ring(index).base = base;
+  }
+
+  getVringBase(index: number): number {
+    const ring = this.#ring(index);
+    ring.kicked = false;
+    this.#stopRing(ring);
+    this.#update();
+    return ring.base;
+  }
+
+  setVringKick(index: number, fd: ReceivedFd | undefined): Refusal | void {
+    const ring = this.#ring(index);
+    return attempt(() => {
+      native.vhostRingKick(this.id, index, fd?.take() ?? -1);
+      ring.kicked = true;
+    });
+  }
+
+  setVringCall(index: number, fd: ReceivedFd | undefined): Refusal | void {
+    const ring = this.#ring(index);
+    return attempt(() => {
+      native.vhostRingCall(this.id, index, fd?.take() ?? -1);
+      ring.callSet = true;
+    });
+  }
+
+  setVringEnable(index: number, enabled: boolean): void {
+    this.#ring(index).enabled = enabled;
+  }
+
+  setMtu(mtu: number): void {
+    this.mtu = mtu;
+    this.#listener.mtuChanged?.(this, mtu);
+  }
+
+  messageHandled(): void {
+    this.#update();
+  }
+
+  connectionClosed(reason: CloseReason): void {
+    this.#stopAll();
+    this.#unsubscribe();
+    native.vhostDestroy(this.id);
+    this.#listener.connectionClosed?.(this, reason);
+  }
+
+  // What follows from the messages.
+
+  #ring(index: number): Vring {
+    const ring = this.rings[index];
+    if (ring === undefined) throw new PollwireError('VHOST_BAD_VRING_INDEX', `There is no vring ${index}.`);
+    return ring;
+  }
+
+  #memoryChanged(stopped: readonly number[]): void {
+    this.#hasMemory = true;
+    for (const index of stopped) {
+      const ring = this.#ring(index);
+      ring.started = false;
+      ring.base = native.vhostRingState(this.id, index).lastAvail;
+      this.#complain(ring, 'its addresses left the guest memory');
+    }
+  }
+
+  #complain(ring: Vring, text: string): void {
+    if (ring.problem === text) return;
+    ring.problem = text;
+    this.#listener.problem?.(this, `ring ${ring.index}: ${text}`);
+  }
+
+  #nativeEvent(event: NativeEvent): void {
+    const ring = this.rings[event.ring];
+    if (ring === undefined || !ring.started) return;
+    this.#complain(ring, `broken by the driver (${event.reason}); it works again after it is set up anew`);
+    this.#update();
+  }
+
+  #startRing(ring: Vring): void {
+    const { size, base, addr } = ring;
+    if (addr === undefined) return;
+    const { desc, avail, used } = addr;
+    try {
+      native.vhostRingStart(this.id, ring.index, { size, desc, avail, used, base, features: this.features });
+      ring.started = true;
+      ring.problem = undefined;
+    } catch (error) {
+      this.#complain(ring, (error as Error).message);
+    }
+  }
+
+  #stopRing(ring: Vring): void {
+    if (ring.started) {
+      ring.base = native.vhostRingStop(this.id, ring.index);
+      ring.started = false;
+    }
+    ring.problem = undefined;
+  }
+
+  #stopAll(): void {
+    for (const ring of this.rings) {
+      ring.kicked = false;
+      ring.enabled = false;
+      this.#stopRing(ring);
+    }
+    this.#update();
+  }
+
+  /** Recomputes what is ready and reports each difference: rings first, in order, with the device where its condition is met. */
+  #update(): void {
+    for (const ring of this.rings) {
+      if (!ring.started && ring.complete && this.#hasMemory && ring.problem === undefined) this.#startRing(ring);
+    }
+    const driverUp = !this.#statusUsed || (this.#status & DeviceStatus.DRIVER_OK) !== 0;
+    const isReady = (ring: Vring | undefined) => ring !== undefined && ring.missing === undefined;
+    const ready = driverUp && isReady(this.rings[0]) && isReady(this.rings[1]);
+    const becameReady = ready && !this.ready;
+    const stopped = !ready && this.ready;
+    this.ready = ready;
+    const changed = this.rings.filter((ring) => ring.ready !== isReady(ring));
+    for (const ring of changed) ring.ready = isReady(ring);
+    // The data path opens before anybody hears of it, and closes before anybody hears of that.
+    for (const ring of becameReady || stopped ? this.rings : changed) {
+      native.vhostRingEnable(this.id, ring.index, ready && ring.ready);
+    }
+    for (const ring of changed) this.#listener.vringChanged?.(this, ring.index, ring.ready);
+    if (becameReady) this.#listener.deviceReady?.(this);
+    if (stopped) this.#listener.deviceStopped?.(this);
+  }
+}

@@ -1,0 +1,44 @@
+/** net_vhost: a port whose queues are the vrings of a vhost-user front-end. Thin: sockets, messages and rings are the library's. */
+import { bool, defineDriver, int, later, path } from '@pollwire/ethdev';
+import { VhostPort } from './vhost-port.js';
+
+const MAX_PAIRS = 128;
+
+export default defineDriver({
+  name: 'net_vhost',
+  aliases: ['eth_vhost'],
+  summary: 'vhost-user device side: attach a QEMU guest or a virtio-user process through a socket',
+
+  args: {
+    iface: path({ required: true, doc: 'socket path, at most 107 bytes' }),
+    queues: int({ default: 1, min: 1, max: MAX_PAIRS, doc: 'queue pairs' }),
+    client: bool({ default: false, doc: 'connect to the socket instead of listening on it; reconnects for ever' }),
+    'iommu-support': later('0', 'guest IOMMUs are not implemented yet; leave it out'),
+    'postcopy-support': later('0', 'postcopy migration is not implemented yet; leave it out'),
+    tso: later('0', 'segmentation offload is not implemented yet; leave it out'),
+    'linear-buffer': bool({ default: false, doc: 'never chain mbufs on rx: longer packets are dropped' }),
+    'ext-buffer': later('0', 'external buffers are not implemented yet; leave it out'),
+    'legacy-ol-flags': later('0', 'only the standard offload flags are implemented; leave it out'),
+  },
+
+  limits: {
+    rxQueues: MAX_PAIRS,
+    txQueues: MAX_PAIRS,
+    // The front-end decides the ring size; what the application asks for is only checked.
+    descriptors: { min: 0, max: 65535, default: 0 },
+    maxRxPktLen: 0xffff_ffff,
+  },
+
+  capabilities: {
+    multiSegTx: true,
+    multiSegRx: true,
+    lsc: true,
+    queueState: true,
+    rxInterrupt: true,
+    alwaysPromiscuous: true,
+    txOffloads: ['MULTI_SEGS'],
+    speeds: [10_000],
+  },
+
+  probe: (ctx) => new VhostPort(ctx),
+});

@@ -1,0 +1,120 @@
+/**
+ * The device behind a net_vhost port: maps port queues to vrings (rx queue q is vring 2q+1, tx queue q is vring 2q) and library
+ * events to ethdev events. Made by net-vhost.ts for every attach.
+ */
+import type { Device, LinkStatus, ProbeContext, QueueEnd, RxQueueSetup } from '@pollwire/ethdev';
+import { native } from '@pollwire/native';
+import { featureNames } from '@pollwire/vhost-user';
+import type { VhostDevice } from './device.js';
+import { VhostSocket } from './socket.js';
+import { vringStats } from './vring-stats.js';
+
+export interface VhostPortArgs {
+  readonly iface: string;
+  readonly queues: number;
+  readonly client: boolean;
+  readonly 'linear-buffer': boolean;
+}
+
+const NO_POOL = 0xffff_ffff;
+
+/** A queue that was set up; its slot is bound to the vring of whichever device is connected. */
+interface PortQueue {
+  readonly slot: number;
+  readonly direction: 'rx' | 'tx';
+  readonly queue: number;
+  readonly pool: number;
+}
+
+const vringOf = ({ direction, queue }: PortQueue): number => queue * 2 + (direction === 'rx' ? 1 : 0);
+
+export class VhostPort implements Device {
+  /** As DPDK has it: 56:48:4F:53:54 ("VHOST") and the port number. */
+  readonly mac: Uint8Array;
+  readonly link: Partial<LinkStatus> = { up: false, speed: 10_000, duplex: 'full', autoneg: false };
+  readonly limits: { readonly rxQueues: number; readonly txQueues: number };
+  readonly #ctx: ProbeContext<VhostPortArgs>;
+  readonly #socket: VhostSocket;
+  readonly #queues = new Map<number, PortQueue>();
+
+  constructor(ctx: ProbeContext<VhostPortArgs>) {
+    const { iface, queues, client } = ctx.args;
+    this.#ctx = ctx;
+    this.limits = { rxQueues: queues, txQueues: queues };
+    this.mac = Uint8Array.of(0x56, 0x48, 0x4f, 0x53, 0x54, ctx.portId);
+    this.#socket = new VhostSocket(iface, { queuePairs: queues, client });
+    this.#listen();
+    this.#socket.start();
+  }
+
+  rxQueue(queue: number, setup: RxQueueSetup): QueueEnd {
+    return this.#addQueue({ slot: this.#ctx.slot(), direction: 'rx', queue, pool: setup.pool.index });
+  }
+
+  txQueue(queue: number): QueueEnd {
+    return this.#addQueue({ slot: this.#ctx.slot(), direction: 'tx', queue, pool: NO_POOL });
+  }
+
+  // The core opens and closes the slots; rings run whenever the front-end has them ready.
+  start(): void {}
+  stop(): void {}
+
+  close(): Promise<void> {
+    return this.#socket.close();
+  }
+
+  *xstats(): Generator<[string, bigint]> {
+    for (const { direction, queue, slot } of this.#queues.values()) yield* vringStats(direction, queue, slot);
+  }
+
+  resetXstats(): void {
+    for (const { slot } of this.#queues.values()) native.slotResetCounters(slot);
+  }
+
+  info(): Record<string, string> {
+    const device = this.#socket.device;
+    const features = device?.features ?? 0n;
+    return {
+      iface_name: this.#socket.path,
+      role: this.#ctx.args.client ? 'client' : 'server',
+      features: `0x${features.toString(16)} (${featureNames(features).join(', ')})`,
+      max_queues: String(this.limits.rxQueues),
+      connected: device === undefined ? '0' : '1',
+      started: device?.ready === true ? '1' : '0',
+      not_ready_because: device === undefined ? 'no front-end is connected' : (device.whyNotReady() ?? ''),
+    };
+  }
+
+  #addQueue(queue: PortQueue): QueueEnd {
+    const ring = vringOf(queue);
+    this.#queues.set(ring, queue);
+    if (this.#socket.device !== undefined) this.#bind(this.#socket.device, queue);
+    const release = () => {
+      this.#queues.delete(ring);
+      this.#socket.device?.unbind(ring);
+    };
+    return { kind: 'native', slot: queue.slot, release };
+  }
+
+  #bind(device: VhostDevice, queue: PortQueue): void {
+    const options = { pool: queue.pool, port: this.#ctx.portId, linear: this.#ctx.args['linear-buffer'] };
+    device.bind(vringOf(queue), queue.slot, queue.direction, options);
+  }
+
+  #listen(): void {
+    const { log } = this.#ctx;
+    this.#socket
+      .on('new_connection', (device) => {
+        for (const queue of this.#queues.values()) this.#bind(device, queue);
+        log.info(`${this.#socket.path}: a front-end connected`);
+      })
+      .on('new_device', () => this.#ctx.link({ up: true }))
+      .on('destroy_device', () => this.#ctx.link({ up: false }))
+      .on('vring_state_changed', (_device, ring, ready) => {
+        this.#ctx.queueState(ring >> 1, (ring & 1) === 1, ready);
+      })
+      .on('destroy_connection', (_device, reason) => log.info(`${this.#socket.path}: ${reason.text}`))
+      .on('problem', (text) => log.warn(text))
+      .on('error', (error) => this.#ctx.error(error));
+  }
+}
