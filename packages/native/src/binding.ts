@@ -78,6 +78,8 @@ export type WatchCallback = (events: number) => void;
 export interface NativeEvent {
   /** 'ring_broken': the data path refuses to go on with this ring until it is set up anew. */
   type: 'ring_broken';
+  /** Which side of a ring: numbers of vhost and virtio devices are counted apart. */
+  side: 'vhost' | 'virtio';
   device: number;
   ring: number;
   /** Named cause, e.g. 'AVAIL_JUMP'. */
@@ -154,6 +156,9 @@ export interface Addon {
   /** Chains `tail` behind `head`; false when there would be too many segments (> 65535). */
   mbufChain(head: number, tail: number): boolean;
 
+  /** Checked flavours: double frees, foreign handles and writes after free seen so far in this process; others: 0. */
+  mbufViolations(): number;
+
   // Rings of handles.
   /** `flags`: 1 single producer, 2 single consumer. `count` any ≥ 1. */
   ringCreate(name: string, count: number, flags: number): number;
@@ -177,6 +182,8 @@ export interface Addon {
   slotClose(slot: number, reasons: number): void;
   /** Removes reasons. */
   slotOpen(slot: number, reasons: number): void;
+  /** Present reasons, a mask of SlotClosed. */
+  slotClosed(slot: number): number;
   /** Byte offset of the slot's counters in the arena (u64 each, order of COUNTER_* in layout.gen.ts). */
   slotCounters(slot: number): number;
   slotResetCounters(slot: number): void;
@@ -232,6 +239,26 @@ export interface Addon {
   /** A frame (RARP) to be returned at the head of the next rx burst of this ring. */
   vhostInject(device: number, ring: number, frame: Uint8Array): void;
 
+  // virtio driver side: rings that we own. Their memory and the mbufs lie in the arena, which is what the device gets to see.
+  /** `queues` virtqueues: for a network device two for each queue pair. */
+  virtioCreate(queues: number): number;
+  /** Stops every ring, takes posted mbufs back, frees ring memory. */
+  virtioDestroy(device: number): void;
+  /** Memory for virtqueue `queue`; replaces what was there. Even ones receive, odd ones transmit. Throws while it runs. */
+  virtioQueueSetup(device: number, queue: number, setup: VirtioQueueSetup): VirtioQueueAreas;
+  /** Connects a virtqueue with a slot; `pool` feeds receive buffers. */
+  virtioBind(device: number, queue: number, slot: number, options: { pool: number; port: number }): void;
+  virtioUnbind(device: number, queue: number): void;
+  /** Fresh indices, receive buffers posted, slot opened. Throws VIRTIO_HEADROOM when a mbuf has no room for the header. */
+  virtioQueueStart(device: number, queue: number): void;
+  /** Closes the slot and takes every posted mbuf back; returns how many. */
+  virtioQueueStop(device: number, queue: number): number;
+  /** Eventfd by which we notify the device, -1: none. Taken over. */
+  virtioQueueKick(device: number, queue: number, fd: number): void;
+  /** Eventfd by which the device notifies us (an idle lcore sleeps on it), -1: none. Taken over. */
+  virtioQueueCall(device: number, queue: number, fd: number): void;
+  virtioQueueState(device: number, queue: number): { started: boolean; broken: string; inFlight: number; size: number };
+
   // Sockets, descriptors, events.
   listenUnix(path: string, backlog: number): number;
   connectUnix(path: string): number;
@@ -244,6 +271,8 @@ export interface Addon {
   /** 'socket' | 'eventfd' | 'memfd' | 'file' | 'directory' | 'pipe' | 'device' | 'other', with size in bytes for files. */
   describeFd(fd: number): { kind: string; size: number; writable: boolean };
   memfdCreate(name: string, bytes: number): number;
+  /** Maps `bytes` of a file into this isolate, shared; unmapped when the buffer is collected. For test kits and tools, not for the data path. */
+  mapFile(fd: number, bytes: number): ArrayBuffer;
   eventfdCreate(): number;
   eventfdSignal(fd: number): void;
   eventfdRead(fd: number): number;
@@ -254,6 +283,22 @@ export interface Addon {
   watchRef(id: number, ref: boolean): void;
   /** One listener per isolate for native events; undefined removes it. */
   onNativeEvent(listener: ((event: NativeEvent) => void) | undefined): void;
+}
+
+export interface VirtioQueueSetup {
+  /** Descriptors: a power of two for a split ring, any number for a packed one; 1 to 32768. */
+  size: number;
+  /** Negotiated virtio feature word; decides layout, header length, mergeable and in-order. */
+  features: bigint;
+}
+
+/** Addresses of a virtqueue's three areas, in this process. */
+export interface VirtioQueueAreas {
+  desc: bigint;
+  /** Available ring, or the driver's event structure of a packed ring. */
+  avail: bigint;
+  /** Used ring, or the device's event structure of a packed ring. */
+  used: bigint;
 }
 
 export interface VhostBindOptions {

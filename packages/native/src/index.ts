@@ -10,6 +10,8 @@ export type {
   RingConfig,
   SocketReceive,
   VhostBindOptions,
+  VirtioQueueAreas,
+  VirtioQueueSetup,
   WatchCallback,
 } from './binding.js';
 export { SlotClosed } from './binding.js';

@@ -7,15 +7,18 @@ import { native } from './load.js';
 
 type Listener = (event: NativeEvent) => void;
 
-const listeners = new Map<number, Listener>();
+const listeners = new Map<string, Listener>();
 
-/** Hears of everything that happens to vhost device `device`, until the returned function is called. One listener per device. */
-export function onDeviceEvent(device: number, listener: Listener): () => void {
-  if (listeners.size === 0) native.onNativeEvent((event) => listeners.get(event.device)?.(event));
-  listeners.set(device, listener);
+/** Hears of everything that happens to one device, until the returned function is called. One listener per device. */
+export function onDeviceEvent(side: NativeEvent['side'], device: number, listener: Listener): () => void {
+  const key = `${side} ${device}`;
+  if (listeners.size === 0) {
+    native.onNativeEvent((event) => listeners.get(`${event.side} ${event.device}`)?.(event));
+  }
+  listeners.set(key, listener);
   return () => {
-    if (listeners.get(device) !== listener) return;
-    listeners.delete(device);
+    if (listeners.get(key) !== listener) return;
+    listeners.delete(key);
     if (listeners.size === 0) native.onNativeEvent(undefined);
   };
 }

@@ -62,7 +62,7 @@ export class VhostDevice implements BackendHandler {
     this.id = native.vhostCreate(vringCount);
     this.rings = Array.from({ length: vringCount }, (_, index) => new Vring(index));
     this.#listener = listener;
-    this.#unsubscribe = onDeviceEvent(this.id, (event) => this.#nativeEvent(event));
+    this.#unsubscribe = onDeviceEvent('vhost', this.id, (event) => this.#nativeEvent(event));
   }
 
   /** The session that feeds this device; set once, right after both exist. */
@@ -268,7 +268,8 @@ export class VhostDevice implements BackendHandler {
   /** Recomputes what is ready and reports each difference: rings first, in order, with the device where its condition is met. */
   #update(): void {
     for (const ring of this.rings) {
-      if (!ring.started && ring.complete && this.#hasMemory && ring.problem === undefined) this.#startRing(ring);
+      if (!ring.started && ring.complete && this.#hasMemory && ring.problem === undefined)
+        this.#startRing(ring);
     }
     const driverUp = !this.#statusUsed || (this.#status & DeviceStatus.DRIVER_OK) !== 0;
     const isReady = (ring: Vring | undefined) => ring !== undefined && ring.missing === undefined;

@@ -12,7 +12,10 @@ export default defineDriver({
   args: {
     iface: path({ required: true, doc: 'socket path, at most 107 bytes' }),
     queues: int({ default: 1, min: 1, max: MAX_PAIRS, doc: 'queue pairs' }),
-    client: bool({ default: false, doc: 'connect to the socket instead of listening on it; reconnects for ever' }),
+    client: bool({
+      default: false,
+      doc: 'connect to the socket instead of listening on it; reconnects for ever',
+    }),
     'iommu-support': later('0', 'guest IOMMUs are not implemented yet; leave it out'),
     'postcopy-support': later('0', 'postcopy migration is not implemented yet; leave it out'),
     tso: later('0', 'segmentation offload is not implemented yet; leave it out'),

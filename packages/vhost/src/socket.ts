@@ -2,10 +2,11 @@
  * The vhost library's front door: a socket path that front-ends connect to (or that we connect to), and the device behind it.
  * Usable without any port; the net_vhost driver is a thin layer on it.
  */
-import type { CloseReason, Ending, FdSocket } from '@pollwire/vhost-user';
-import { Acceptor, BackendSession, Connector } from '@pollwire/vhost-user';
+
 import { TypedEmitter } from '@pollwire/ethdev';
 import { PollwireError } from '@pollwire/native';
+import type { CloseReason, Ending, FdSocket } from '@pollwire/vhost-user';
+import { Acceptor, BackendSession, Connector } from '@pollwire/vhost-user';
 import { VhostDevice } from './device.js';
 import { offeredFeatures } from './features.js';
 
@@ -52,7 +53,10 @@ export class VhostSocket extends TypedEmitter<VhostEvents> {
     this.path = path;
     this.queuePairs = options.queuePairs ?? 1;
     if (!(Number.isInteger(this.queuePairs) && this.queuePairs >= 1 && this.queuePairs <= 128)) {
-      throw new PollwireError('VHOST_QUEUE_PAIRS', `${this.queuePairs} queue pairs: give a whole number from 1 to 128.`);
+      throw new PollwireError(
+        'VHOST_QUEUE_PAIRS',
+        `${this.queuePairs} queue pairs: give a whole number from 1 to 128.`,
+      );
     }
     this.#options = options;
     this.#features = options.features ?? offeredFeatures();
@@ -95,7 +99,8 @@ export class VhostSocket extends TypedEmitter<VhostEvents> {
       const reconnect = this.#options.noReconnect !== true;
       this.#endpoint = new Connector(this.path, { connected, failed, waiting }, { reconnect });
     } else {
-      const refused = () => this.emitSafe('problem', `${this.path}: a second front-end was turned away; one is connected`);
+      const refused = () =>
+        this.emitSafe('problem', `${this.path}: a second front-end was turned away; one is connected`);
       this.#endpoint = new Acceptor(this.path, { connected, failed, refused });
     }
     return this;

@@ -45,7 +45,11 @@ const DROPS: Readonly<Record<'rx' | 'tx', readonly (readonly [string, CounterNam
 };
 
 /** All statistics of one slot, `prefix` such as `rx_q0_`. */
-export function* vringStats(direction: 'rx' | 'tx', queue: number, slot: number): Generator<[string, bigint]> {
+export function* vringStats(
+  direction: 'rx' | 'tx',
+  queue: number,
+  slot: number,
+): Generator<[string, bigint]> {
   const counters = new QueueCounters(native.slotCounters(slot), slot);
   const prefix = `${direction}_q${queue}_`;
   for (const [name, parts] of VRING_STATS) yield [prefix + name, counters.sum(parts)];

@@ -1,0 +1,265 @@
+/**
+ * The device behind a net_virtio_user port: rings in the arena, given to whichever back-end is connected. Rings run while the port is
+ * started and a back-end is there; both may come and go in any order.
+ */
+import type {
+  Device,
+  LinkStatus,
+  PortConfig,
+  ProbeContext,
+  QueueEnd,
+  RxQueueSetup,
+  TxQueueSetup,
+} from '@pollwire/ethdev';
+import { randomMac } from '@pollwire/ethdev';
+import type { ArenaInfo } from '@pollwire/native';
+import { native, onDeviceEvent, PollwireError } from '@pollwire/native';
+import type { SharedRegion, VringPlan } from '@pollwire/vhost-user';
+import { featureNames, packVringBase, startDevice, stopDevice } from '@pollwire/vhost-user';
+import type { FeatureArgs } from './features.js';
+import { REQUIRED, wishedFeatures } from './features.js';
+import type { Backend } from './user-link.js';
+import { UserLink } from './user-link.js';
+
+export interface VirtioUserArgs extends FeatureArgs {
+  readonly path: string;
+  readonly mac: Uint8Array | undefined;
+  readonly queue_size: number;
+  readonly server: boolean;
+  readonly speed: number;
+}
+
+/** A queue that was set up. */
+interface PortQueue {
+  /** Virtqueue number: rx queue q is 2q, tx queue q is 2q+1. */
+  readonly vq: number;
+  readonly slot: number;
+  readonly pool: number;
+}
+
+const PACKED = 1n << 34n;
+/** A fresh packed ring: index 0 with its wrap counter set, on both sides (virtio 1.2 §2.8.1). */
+const FRESH_PACKED = packVringBase({ availIndex: 0, availWrap: true, usedIndex: 0, usedWrap: true });
+const NO_POOL = 0xffff_ffff;
+
+export class VirtioUserPort implements Device {
+  readonly mac: Uint8Array;
+  readonly link: Partial<LinkStatus>;
+  readonly limits: Device['limits'];
+  readonly #ctx: ProbeContext<VirtioUserArgs>;
+  readonly #link: UserLink;
+  readonly #id: number;
+  readonly #queues = new Map<number, PortQueue>();
+  readonly #unsubscribe: () => void;
+  #pairs: number;
+  /** The port is started. */
+  #wanted = false;
+  /** Rings run at this back-end. */
+  #running: Backend | undefined;
+  /** Serialises starting and stopping: both are conversations with the back-end. */
+  #turn: Promise<void> = Promise.resolve();
+
+  /** Connects (or listens) and negotiates. */
+  static async open(ctx: ProbeContext<VirtioUserArgs>): Promise<VirtioUserPort> {
+    const port = new VirtioUserPort(ctx);
+    try {
+      await port.#link.open();
+    } catch (error) {
+      port.#release();
+      throw error;
+    }
+    return port;
+  }
+
+  private constructor(ctx: ProbeContext<VirtioUserArgs>) {
+    const { args } = ctx;
+    this.#ctx = ctx;
+    this.#pairs = args.queues;
+    this.mac = args.mac ?? randomMac();
+    this.link = { up: false, speed: args.speed, duplex: 'full', autoneg: false };
+    const size = args.queue_size;
+    this.limits = {
+      rxQueues: args.queues,
+      txQueues: args.queues,
+      descriptors: { min: size, max: size, default: size },
+    };
+    this.#id = native.virtioCreate(args.queues * 2);
+    this.#unsubscribe = onDeviceEvent('virtio', this.#id, ({ ring, reason }) => {
+      ctx.log.warn(`${args.path}: ring ${ring} stopped: the back-end broke its rules (${reason})`);
+      ctx.link({ up: false });
+    });
+    const options = {
+      path: args.path,
+      server: args.server,
+      features: wishedFeatures(args),
+      required: REQUIRED,
+    };
+    this.#link = new UserLink(options, {
+      found: (backend) => this.#found(backend),
+      lost: (reason) => this.#lost(reason),
+      problem: (text) => ctx.log.warn(text),
+    });
+  }
+
+  configure(config: PortConfig): void {
+    this.#pairs = Math.max(config.rxQueues, config.txQueues);
+  }
+
+  rxQueue(queue: number, setup: RxQueueSetup): QueueEnd {
+    return this.#addQueue({ vq: queue * 2, slot: this.#ctx.slot(), pool: setup.pool.index });
+  }
+
+  txQueue(queue: number, _setup: TxQueueSetup): QueueEnd {
+    return this.#addQueue({ vq: queue * 2 + 1, slot: this.#ctx.slot(), pool: NO_POOL });
+  }
+
+  async start(): Promise<void> {
+    this.#wanted = true;
+    await this.#settle();
+  }
+
+  async stop(): Promise<void> {
+    this.#wanted = false;
+    await this.#settle();
+  }
+
+  async close(): Promise<void> {
+    this.#link.close();
+    await this.#turn;
+    this.#release();
+  }
+
+  info(): Record<string, string> {
+    const backend = this.#link.backend;
+    const { path, server, queue_size } = this.#ctx.args;
+    const features = backend?.negotiated.features ?? 0n;
+    return {
+      path,
+      role: server ? 'server' : 'client',
+      connected: backend === undefined ? '0' : '1',
+      running: this.#running === undefined ? '0' : '1',
+      features: `0x${features.toString(16)} (${featureNames(features).join(', ')})`,
+      ring: (features & PACKED) === 0n ? 'split' : 'packed',
+      queue_size: String(queue_size),
+      backend_queue_pairs: String(backend?.negotiated.queueNum ?? ''),
+    };
+  }
+
+  // What happens by itself.
+
+  #found(backend: Backend): void {
+    const offered = backend.negotiated.queueNum;
+    if (offered !== undefined && offered < this.#pairs) {
+      const remedy = `attach with queues=${offered}, or give the back-end more queues`;
+      this.#ctx.log.error(
+        `${this.#ctx.args.path}: the back-end has ${offered} queue pairs, this port uses ${this.#pairs}; ${remedy}`,
+      );
+      backend.client.close('too few queue pairs');
+      return;
+    }
+    void this.#settle().catch((error: unknown) => this.#ctx.log.error((error as Error).message));
+  }
+
+  #lost(reason: string): void {
+    this.#ctx.log.notice(`${this.#ctx.args.path}: the back-end is gone (${reason}); waiting for it`);
+    this.#haltRings();
+  }
+
+  /** Brings the rings to what is wanted now, after whatever conversation is under way. */
+  #settle(): Promise<void> {
+    const turn = this.#turn.then(async () => {
+      const backend = this.#link.backend;
+      if (this.#wanted && backend !== undefined && this.#running !== backend) await this.#run(backend);
+      if (!this.#wanted && this.#running !== undefined) await this.#halt(this.#running);
+    });
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #run(backend: Backend): Promise<void> {
+    const { client, negotiated } = backend;
+    const { features } = negotiated;
+    const packed = (features & PACKED) !== 0n;
+    const kicks: number[] = [];
+    try {
+      const vrings: VringPlan[] = [];
+      for (const { vq } of this.#used()) {
+        const areas = native.virtioQueueSetup(this.#id, vq, { size: this.#ctx.args.queue_size, features });
+        const kickFd = native.eventfdCreate();
+        const callFd = native.eventfdCreate();
+        kicks.push(kickFd, callFd);
+        vrings.push({
+          index: vq,
+          size: this.#ctx.args.queue_size,
+          ...areas,
+          base: packed ? FRESH_PACKED : 0,
+          kickFd,
+          callFd,
+        });
+      }
+      for (const queue of this.#used()) native.virtioQueueStart(this.#id, queue.vq);
+      await startDevice(client, { features, regions: [arenaRegion(native.arenaInfo())], vrings });
+      for (const { index, kickFd, callFd } of vrings) {
+        native.virtioQueueKick(this.#id, index, kickFd as number);
+        native.virtioQueueCall(this.#id, index, callFd as number);
+      }
+      kicks.length = 0;
+    } catch (error) {
+      for (const fd of kicks) native.closeFd(fd);
+      this.#haltRings();
+      client.close('the rings could not be started');
+      throw error;
+    }
+    if (this.#link.backend !== backend) {
+      this.#haltRings();
+      return;
+    }
+    this.#running = backend;
+    this.#ctx.link({ up: true });
+  }
+
+  async #halt(backend: Backend): Promise<void> {
+    const rings = [...this.#used()].map(({ vq }) => vq);
+    try {
+      if (backend.client.open) await stopDevice(backend.client, rings);
+    } catch (error) {
+      // A back-end that does not let go in order loses the connection; the rings stop either way.
+      this.#ctx.log.warn(`${this.#ctx.args.path}: ${(error as Error).message}`);
+      backend.client.close('the rings could not be stopped in order');
+    }
+    this.#haltRings();
+  }
+
+  #haltRings(): void {
+    for (const { vq } of this.#queues.values()) native.virtioQueueStop(this.#id, vq);
+    this.#running = undefined;
+    this.#ctx.link({ up: false });
+  }
+
+  /** Queues in the order of their virtqueue numbers. */
+  #used(): PortQueue[] {
+    return [...this.#queues.values()].sort((a, b) => a.vq - b.vq);
+  }
+
+  #addQueue(queue: PortQueue): QueueEnd {
+    this.#queues.set(queue.vq, queue);
+    native.virtioBind(this.#id, queue.vq, queue.slot, { pool: queue.pool, port: this.#ctx.portId });
+    const release = () => {
+      this.#queues.delete(queue.vq);
+      native.virtioUnbind(this.#id, queue.vq);
+    };
+    return { kind: 'native', slot: queue.slot, release };
+  }
+
+  #release(): void {
+    this.#unsubscribe();
+    native.virtioDestroy(this.#id);
+  }
+}
+
+/** The whole arena as one region, guest addresses being our own (GPA = VA). */
+function arenaRegion(info: ArenaInfo | undefined): SharedRegion {
+  if (info === undefined)
+    throw new PollwireError('BAD_STATE', 'There is no arena to share; initialise the EAL first.');
+  return { guestAddr: info.base, userAddr: info.base, size: BigInt(info.bytes), mmapOffset: 0n, fd: info.fd };
+}
