@@ -16,7 +16,7 @@
 
 namespace pollwire {
 
-enum class StatusCode : uint16_t {
+enum class StatusCode : std::uint16_t {
 #define PW_STATUS(name, code, retryable, text) k##name,
 #include "base/status_codes.def"
 #undef PW_STATUS
@@ -35,7 +35,7 @@ inline constexpr StatusCodeInfo kStatusCodes[] = {
 };
 
 constexpr const StatusCodeInfo& statusInfo(StatusCode code) noexcept {
-  return kStatusCodes[static_cast<uint16_t>(code)];
+  return kStatusCodes[static_cast<std::uint16_t>(code)];
 }
 
 // The status code that stands for an errno; SystemError where there is no closer one.

@@ -38,9 +38,7 @@ std::uint64_t sumWords(Bytes bytes) noexcept {
 
 namespace detail {
 
-bool haveAvx2() noexcept {
-  return cpuHasAvx2;
-}
+bool haveAvx2() noexcept { return cpuHasAvx2; }
 
 std::uint64_t sumWordsScalar(const std::uint8_t* data, std::size_t size) noexcept {
   // Four chains: an add with carry each, so that they run side by side.
@@ -62,7 +60,10 @@ std::uint64_t sumWordsScalar(const std::uint8_t* data, std::size_t size) noexcep
     a = addCarry(a, loadAs<std::uint16_t, std::endian::native>(data));
     data += 2;
   }
-  if ((size & 1) != 0) a = addCarry(a, std::endian::native == std::endian::little ? *data : *data << 8);
+  if ((size & 1) != 0) {
+    const std::uint64_t last = *data;
+    a = addCarry(a, std::endian::native == std::endian::little ? last : last << 8);
+  }
   return a;
 }
 
@@ -85,9 +86,7 @@ std::uint16_t internetChecksum(Bytes bytes) noexcept {
   return static_cast<std::uint16_t>(~convertOrder<std::endian::big>(detail::foldSum(sumWords(bytes))));
 }
 
-bool verifyChecksum(Bytes bytes) noexcept {
-  return internetChecksum(bytes) == 0;
-}
+bool verifyChecksum(Bytes bytes) noexcept { return internetChecksum(bytes) == 0; }
 
 ChecksumSum pseudoHeader(Bytes addresses, std::uint8_t protocol, std::uint32_t length) noexcept {
   // IPv4 has one 16-bit length, IPv6 one of 32 bits: the same sum for what fits IPv4.

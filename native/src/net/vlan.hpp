@@ -17,15 +17,11 @@ constexpr bool isVlanType(std::uint16_t etherType) noexcept {
 }
 
 // Tag control information: priority 3 bits, drop eligible 1 bit, VLAN id 12 bits.
-constexpr std::uint16_t vlanId(std::uint16_t tci) noexcept {
-  return tci & 0x0fff;
-}
+constexpr std::uint16_t vlanId(std::uint16_t tci) noexcept { return tci & 0x0fff; }
 constexpr std::uint8_t vlanPriority(std::uint16_t tci) noexcept {
   return static_cast<std::uint8_t>(tci >> 13);
 }
-constexpr bool vlanDropEligible(std::uint16_t tci) noexcept {
-  return (tci & 0x1000) != 0;
-}
+constexpr bool vlanDropEligible(std::uint16_t tci) noexcept { return (tci & 0x1000) != 0; }
 
 struct VlanTags {
   std::uint16_t

@@ -10,14 +10,14 @@
 namespace pollwire {
 
 // A non-blocking, close-on-exec eventfd.
-Result<Fd> createEventFd(uint32_t initial = 0);
+Result<Fd> createEventFd(std::uint32_t initial = 0);
 
 // Checks that a descriptor from a peer is an eventfd (BAD_FILE otherwise: a pipe or a file on a hung server
 // could stop an lcore) and makes it non-blocking. The flag belongs to the open file, so the peer sees it and
 // can clear it again.
 Status adoptEventFd(int fd);
 
-enum class SignalResult : uint8_t {
+enum class SignalResult : std::uint8_t {
   kSignalled,
   kFull,    // the counter is saturated: the reader has a notification pending anyway
   kFailed,  // not a usable descriptor
@@ -26,11 +26,12 @@ enum class SignalResult : uint8_t {
 // Adds 1 in one system call. Only for descriptors that are non-blocking: `createEventFd`, `adoptEventFd`.
 SignalResult signalEventFd(int fd) noexcept;
 
-// As `signalEventFd`, for a descriptor whose other end may have made it blocking again: asks for room first
-// (one more system call) and so does not wait on a full counter.
+// As `signalEventFd`, for a descriptor that a peer holds too: looks whether it is still non-blocking, and for
+// room where it is not. Costs a second system call (about as much again). A hostile peer would have to
+// change flag and counter between the two to make it wait.
 SignalResult signalPeerEventFd(int fd) noexcept;
 
 // Reads and clears the counter; 0 when nothing was pending or the descriptor is unusable. Never waits.
-uint64_t drainEventFd(int fd) noexcept;
+std::uint64_t drainEventFd(int fd) noexcept;
 
 }  // namespace pollwire

@@ -12,7 +12,7 @@
 namespace pollwire {
 
 // Bits for `add`, `modify` and `FdEvent::events`; combine with |.
-enum FdEvents : uint32_t {
+enum FdEvents : std::uint32_t {
   kFdReadable = 1u << 0,
   kFdWritable = 1u << 1,
   kFdPeerClosed = 1u << 2,  // the peer shut down its writing half
@@ -23,30 +23,30 @@ enum FdEvents : uint32_t {
 };
 
 struct FdEvent {
-  uint64_t token;
-  uint32_t events;
+  std::uint64_t token;
+  std::uint32_t events;
 };
 
 class FdPoller {
  public:
   // Reserved for the wake-up.
-  static constexpr uint64_t kWakeToken = UINT64_MAX;
+  static constexpr std::uint64_t kWakeToken = UINT64_MAX;
   // Most events one `wait` returns.
-  static constexpr size_t kMaxEvents = 64;
+  static constexpr std::size_t kMaxEvents = 64;
 
   static Result<FdPoller> create();
 
   // Watches `fd`; ALREADY_EXISTS when it is watched. The token comes back with each event.
-  Status add(int fd, uint64_t token, uint32_t events);
+  Status add(int fd, std::uint64_t token, std::uint32_t events);
   // Changes events and token; arms a one-shot again. NOT_FOUND when `fd` is not watched.
-  Status modify(int fd, uint64_t token, uint32_t events);
+  Status modify(int fd, std::uint64_t token, std::uint32_t events);
   // Stops watching. Call it before closing `fd`. A `wait` that is returning in another thread can still
   // deliver one event with the old token, so give every registration a token of its own.
   Status remove(int fd);
 
   // Waits for events: `timeoutNs` < 0 for ever, 0 not at all. Returns how many were written to `out`: 0 after
   // a timeout, a wake-up or a signal. One thread at a time.
-  Result<size_t> wait(std::span<FdEvent> out, int64_t timeoutNs);
+  Result<std::size_t> wait(std::span<FdEvent> out, std::int64_t timeoutNs);
 
   // Makes the present or else the next `wait` return at once. Any thread.
   void wake() noexcept;
@@ -56,7 +56,7 @@ class FdPoller {
 
  private:
   FdPoller(Fd epoll, Fd wake) noexcept : epoll_(std::move(epoll)), wake_(std::move(wake)) {}
-  Status control(int operation, const char* verb, int fd, uint64_t token, uint32_t events);
+  Status control(int operation, const char* verb, int fd, std::uint64_t token, std::uint32_t events);
 
   Fd epoll_;
   Fd wake_;

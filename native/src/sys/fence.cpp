@@ -8,9 +8,7 @@
 namespace pollwire {
 namespace {
 
-long membarrier(int command) noexcept {
-  return ::syscall(SYS_membarrier, command, 0, 0);
-}
+long membarrier(int command) noexcept { return ::syscall(SYS_membarrier, command, 0, 0); }
 
 bool registerOnce() noexcept {
   const long commands = membarrier(MEMBARRIER_CMD_QUERY);

@@ -25,7 +25,7 @@ constexpr unsigned kMfdNoexecSeal = 0x0008U;
 constexpr unsigned kMfdNoexecSeal = MFD_NOEXEC_SEAL;
 #endif
 
-std::string sizeText(uint64_t bytes) {
+std::string sizeText(std::uint64_t bytes) {
   if (bytes % (1u << 20) == 0) return std::to_string(bytes >> 20) + " MiB";
   if (bytes % 1024 == 0) return std::to_string(bytes >> 10) + " KiB";
   return std::to_string(bytes) + " bytes";
@@ -38,7 +38,18 @@ int openMemfd(const std::string& name, unsigned flags) noexcept {
   return ::memfd_create(name.c_str(), flags);
 }
 
-Result<MemoryFile> createWithPages(const MemoryFileOptions& options, uint64_t hugePageSize) {
+// Huge pages come from a fixed pool: take them now, a shortage later would be a SIGBUS in a burst. Mapping
+// the file reserves them, which fails at once when there are too few; without that, allocating would first
+// drain and clear the pool that others use. Returns an errno, 0 on success.
+int allocateHugePages(const MemoryFile& file) noexcept {
+  void* reserved = ::mmap(nullptr, file.size, PROT_READ | PROT_WRITE, MAP_SHARED, file.fd.get(), 0);
+  if (reserved == MAP_FAILED) return errno;
+  const int err = ::fallocate(file.fd.get(), 0, 0, static_cast<off_t>(file.size)) != 0 ? errno : 0;
+  ::munmap(reserved, file.size);
+  return err;
+}
+
+Result<MemoryFile> createWithPages(const MemoryFileOptions& options, std::uint64_t hugePageSize) {
   MemoryFile file;
   file.hugetlb = hugePageSize != 0;
   file.pageSize = file.hugetlb ? hugePageSize : systemPageSize();
@@ -53,9 +64,10 @@ Result<MemoryFile> createWithPages(const MemoryFileOptions& options, uint64_t hu
   if (!file.fd) return Status::system(errno, "create a " + what);
   if (::ftruncate(file.fd.get(), static_cast<off_t>(file.size)) != 0)
     return Status::system(errno, "size a " + what);
-  // Huge pages come from a fixed pool: take them now, a shortage later would be a SIGBUS in a burst.
-  if (file.hugetlb && ::fallocate(file.fd.get(), 0, 0, static_cast<off_t>(file.size)) != 0) {
-    return Status::withErrno(StatusCode::kNoHugepages, errno, "allocate a " + what);
+  if (file.hugetlb) {
+    if (const int err = allocateHugePages(file); err != 0) {
+      return Status::withErrno(StatusCode::kNoHugepages, err, "allocate a " + what);
+    }
   }
   if (options.seal) PW_RETURN_IF_ERROR(sealSize(file.fd.get()));
   return file;
@@ -63,15 +75,13 @@ Result<MemoryFile> createWithPages(const MemoryFileOptions& options, uint64_t hu
 
 }  // namespace
 
-size_t systemPageSize() noexcept {
-  return static_cast<size_t>(::sysconf(_SC_PAGESIZE));
-}
+std::size_t systemPageSize() noexcept { return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)); }
 
-size_t defaultHugePageSize() {
+std::size_t defaultHugePageSize() {
   const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen("/proc/meminfo", "re"), std::fclose);
   if (!file) return 0;
   char line[128];
-  size_t kib = 0;
+  std::size_t kib = 0;
   while (std::fgets(line, sizeof line, file.get()) != nullptr) {
     if (std::sscanf(line, "Hugepagesize: %zu kB", &kib) == 1) return kib << 10;
   }
@@ -85,9 +95,9 @@ Result<FileFacts> fileFacts(int fd) {
     return Status::system(errno, "inspect descriptor " + std::to_string(fd));
   }
   FileFacts facts{};
-  facts.size = st.st_size > 0 ? static_cast<uint64_t>(st.st_size) : 0;
+  facts.size = st.st_size > 0 ? static_cast<std::uint64_t>(st.st_size) : 0;
   facts.hugetlb = fs.f_type == HUGETLBFS_MAGIC;
-  facts.pageSize = facts.hugetlb ? static_cast<uint64_t>(fs.f_bsize) : systemPageSize();
+  facts.pageSize = facts.hugetlb ? static_cast<std::uint64_t>(fs.f_bsize) : systemPageSize();
   facts.device = st.st_dev;
   facts.inode = st.st_ino;
   facts.regular = S_ISREG(st.st_mode);
@@ -107,7 +117,7 @@ Mapping& Mapping::operator=(Mapping&& other) noexcept {
   return *this;
 }
 
-Result<Mapping> Mapping::mapPages(int fd, uint64_t offset, uint64_t length, MapOptions options) {
+Result<Mapping> Mapping::mapPages(int fd, std::uint64_t offset, std::uint64_t length, MapOptions options) {
   if (length == 0) return Status(StatusCode::kInvalidArgument, "map 0 bytes");
   if (length > SIZE_MAX) return Status(StatusCode::kNoMemory, "map " + sizeText(length));
   int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
@@ -120,17 +130,17 @@ Result<Mapping> Mapping::mapPages(int fd, uint64_t offset, uint64_t length, MapO
         errno, "map " + sizeText(length) + (fd < 0 ? std::string() : " of descriptor " + std::to_string(fd)));
   }
   Mapping mapping;
-  mapping.base_ = mapping.data_ = static_cast<uint8_t*>(base);
+  mapping.base_ = mapping.data_ = static_cast<std::uint8_t*>(base);
   mapping.baseSize_ = mapping.size_ = length;
   if (options.noDump) ::madvise(base, length, MADV_DONTDUMP);  // advice only: nothing to do where it fails
   return mapping;
 }
 
-Result<Mapping> Mapping::mapFile(int fd, uint64_t offset, uint64_t length, MapOptions options) {
+Result<Mapping> Mapping::mapFile(int fd, std::uint64_t offset, std::uint64_t length, MapOptions options) {
   auto facts = fileFacts(fd);
   if (!facts.ok()) return facts.status();
-  const uint64_t page = facts->pageSize;
-  uint64_t end = 0;
+  const std::uint64_t page = facts->pageSize;
+  std::uint64_t end = 0;
   if (length == 0 || __builtin_add_overflow(offset, length, &end) || end > INT64_MAX - page) {
     return Status(StatusCode::kInvalidArgument, "map descriptor " + std::to_string(fd) + ": offset " +
                                                     std::to_string(offset) + " and length " +
@@ -141,7 +151,7 @@ Result<Mapping> Mapping::mapFile(int fd, uint64_t offset, uint64_t length, MapOp
                                             std::to_string(end) + ", the file at " +
                                             std::to_string(facts->size));
   }
-  const uint64_t lead = offset % page;
+  const std::uint64_t lead = offset % page;
   auto mapping = mapPages(fd, offset - lead, alignUp(lead + length, page), options);
   if (mapping.ok()) {
     mapping->data_ += lead;
@@ -150,7 +160,7 @@ Result<Mapping> Mapping::mapFile(int fd, uint64_t offset, uint64_t length, MapOp
   return mapping;
 }
 
-Result<Mapping> Mapping::mapAnonymous(uint64_t length, MapOptions options) {
+Result<Mapping> Mapping::mapAnonymous(std::uint64_t length, MapOptions options) {
   return mapPages(-1, 0, length, options);
 }
 
@@ -175,12 +185,12 @@ Status sealSize(int fd) {
 }
 
 Result<MemoryFile> createMemoryFile(const MemoryFileOptions& options) {
-  if (options.size == 0 || options.size > (uint64_t{1} << 46)) {
+  if (options.size == 0 || options.size > (std::uint64_t{1} << 46)) {
     return Status(StatusCode::kOutOfRange,
                   "memory file of " + sizeText(options.size) + ": want 1 byte to 64 TiB");
   }
   if (options.hugePages == HugePages::kNever) return createWithPages(options, 0);
-  const uint64_t pageSize = options.hugePageSize != 0 ? options.hugePageSize : defaultHugePageSize();
+  const std::uint64_t pageSize = options.hugePageSize != 0 ? options.hugePageSize : defaultHugePageSize();
   Status why(StatusCode::kNotSupported, "this system has no huge pages");
   if (pageSize != 0) {
     if (!isPowerOfTwo(pageSize)) {

@@ -14,15 +14,15 @@
 namespace pollwire {
 
 // Bytes of a normal page.
-size_t systemPageSize() noexcept;
+std::size_t systemPageSize() noexcept;
 // Bytes of the default huge page (Hugepagesize of /proc/meminfo), 0 where there are none.
-size_t defaultHugePageSize();
+std::size_t defaultHugePageSize();
 
 struct FileFacts {
-  uint64_t size;      // bytes; 0 for a device
-  uint64_t pageSize;  // what offset and length of a mapping must be a multiple of
-  uint64_t device;    // device and inode say whether two descriptors are one file
-  uint64_t inode;
+  std::uint64_t size;      // bytes; 0 for a device
+  std::uint64_t pageSize;  // what offset and length of a mapping must be a multiple of
+  std::uint64_t device;    // device and inode say whether two descriptors are one file
+  std::uint64_t inode;
   bool hugetlb;
   bool regular;
   bool cannotShrink;  // sealed with F_SEAL_SHRINK: the peer cannot truncate it under us
@@ -51,14 +51,14 @@ class Mapping {
   // Maps `length` bytes of `fd` from `offset`, shared. Neither needs alignment: the mapping is widened to the
   // pages of the file (huge ones too) and `data()` points at `offset`. BAD_FILE when a regular file ends
   // before the range does: touching that memory would raise SIGBUS.
-  static Result<Mapping> mapFile(int fd, uint64_t offset, uint64_t length, MapOptions options = {});
+  static Result<Mapping> mapFile(int fd, std::uint64_t offset, std::uint64_t length, MapOptions options = {});
 
   // Zeroed private memory that belongs to no file.
-  static Result<Mapping> mapAnonymous(uint64_t length, MapOptions options = {});
+  static Result<Mapping> mapAnonymous(std::uint64_t length, MapOptions options = {});
 
-  uint8_t* data() const noexcept { return data_; }
-  size_t size() const noexcept { return size_; }
-  std::span<uint8_t> bytes() const noexcept { return {data_, size_}; }
+  std::uint8_t* data() const noexcept { return data_; }
+  std::size_t size() const noexcept { return size_; }
+  std::span<std::uint8_t> bytes() const noexcept { return {data_, size_}; }
   bool valid() const noexcept { return base_ != nullptr; }
 
   // Keeps all pages in memory; PERMISSION_DENIED or NO_MEMORY when RLIMIT_MEMLOCK is too low.
@@ -66,28 +66,28 @@ class Mapping {
   void unmap() noexcept;
 
  private:
-  static Result<Mapping> mapPages(int fd, uint64_t offset, uint64_t length, MapOptions options);
+  static Result<Mapping> mapPages(int fd, std::uint64_t offset, std::uint64_t length, MapOptions options);
 
-  uint8_t* base_ = nullptr;  // what mmap returned
-  size_t baseSize_ = 0;
-  uint8_t* data_ = nullptr;  // what was asked for
-  size_t size_ = 0;
+  std::uint8_t* base_ = nullptr;  // what mmap returned
+  std::size_t baseSize_ = 0;
+  std::uint8_t* data_ = nullptr;  // what was asked for
+  std::size_t size_ = 0;
 };
 
-enum class HugePages : uint8_t { kNever, kPrefer, kRequire };
+enum class HugePages : std::uint8_t { kNever, kPrefer, kRequire };
 
 struct MemoryFileOptions {
   std::string_view name = "pollwire";  // shown in /proc/<pid>/maps
-  uint64_t size = 0;                   // rounded up to whole pages
+  std::uint64_t size = 0;              // rounded up to whole pages
   HugePages hugePages = HugePages::kPrefer;
-  uint64_t hugePageSize = 0;  // 0: the system's default; else a power of two
-  bool seal = true;           // size cannot change any more: peers that map it are safe from SIGBUS
+  std::uint64_t hugePageSize = 0;  // 0: the system's default; else a power of two
+  bool seal = true;                // size cannot change any more: peers that map it are safe from SIGBUS
 };
 
 struct MemoryFile {
   Fd fd;
-  uint64_t size = 0;
-  uint64_t pageSize = 0;
+  std::uint64_t size = 0;
+  std::uint64_t pageSize = 0;
   bool hugetlb = false;
   std::string warning;  // why huge pages were not used although preferred; empty otherwise
 };

@@ -12,27 +12,27 @@
 namespace pollwire {
 
 // CPUs the calling thread may run on (taskset, cgroup cpusets), ascending. At least one.
-Result<std::vector<uint32_t>> usableCpus();
+Result<std::vector<std::uint32_t>> usableCpus();
 
 // Pins the calling thread. INVALID_ARGUMENT names the usable CPUs when `cpu` is not one of them.
-Status pinThisThread(uint32_t cpu);
+Status pinThisThread(std::uint32_t cpu);
 
 // Restricts the calling thread to `cpus`; how helper threads are kept off the CPUs of lcores.
-Status setThisThreadCpus(std::span<const uint32_t> cpus);
+Status setThisThreadCpus(std::span<const std::uint32_t> cpus);
 
 // CPU the calling thread runs on right now.
-uint32_t currentCpu() noexcept;
+std::uint32_t currentCpu() noexcept;
 
 // NUMA node of a CPU; 0 where the system does not say.
-uint32_t numaNodeOfCpu(uint32_t cpu);
+std::uint32_t numaNodeOfCpu(std::uint32_t cpu);
 
 // Kernel id of the calling thread, as in /proc/<pid>/task.
-int32_t threadId() noexcept;
+std::int32_t threadId() noexcept;
 
 // Names the calling thread (top -H, ps -T). Linux keeps 15 bytes, the rest is cut.
 Status nameThisThread(std::string_view name);
 
 // "0-3,8": for messages. `cpus` ascending.
-std::string formatCpuList(std::span<const uint32_t> cpus);
+std::string formatCpuList(std::span<const std::uint32_t> cpus);
 
 }  // namespace pollwire

@@ -13,24 +13,24 @@ namespace pollwire {
 namespace {
 
 struct Sample {
-  uint64_t ticks;
-  uint64_t ns;
+  std::uint64_t ticks;
+  std::uint64_t ns;
 };
 
-uint64_t monotonicRawNs() noexcept {
+std::uint64_t monotonicRawNs() noexcept {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC_RAW, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<uint64_t>(now.tv_nsec);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
 // The tightest of several readings: one that was interrupted between counter and clock is not used.
 Sample takeSample() noexcept {
   Sample best{0, 0};
-  uint64_t bestWidth = UINT64_MAX;
+  std::uint64_t bestWidth = UINT64_MAX;
   for (int i = 0; i < 16; i++) {
-    const uint64_t before = readTsc();
-    const uint64_t ns = monotonicRawNs();
-    const uint64_t width = readTsc() - before;
+    const std::uint64_t before = readTsc();
+    const std::uint64_t ns = monotonicRawNs();
+    const std::uint64_t width = readTsc() - before;
     if (width < bestWidth) {
       bestWidth = width;
       best = {before + width / 2, ns};
@@ -41,23 +41,24 @@ Sample takeSample() noexcept {
 
 }  // namespace
 
-uint64_t measureTscHz(uint32_t milliseconds) {
+std::uint64_t measureTscHz(std::uint32_t milliseconds) {
   const Sample first = takeSample();
   timespec pause{milliseconds / 1000, static_cast<long>(milliseconds % 1000) * 1'000'000};
   while (::nanosleep(&pause, &pause) != 0) {
   }
   const Sample last = takeSample();
-  const uint64_t ns = std::max<uint64_t>(last.ns - first.ns, 1);
-  return static_cast<uint64_t>(static_cast<double>(last.ticks - first.ticks) * 1e9 / static_cast<double>(ns));
+  const std::uint64_t ns = std::max<std::uint64_t>(last.ns - first.ns, 1);
+  return static_cast<std::uint64_t>(static_cast<double>(last.ticks - first.ticks) * 1e9 /
+                                    static_cast<double>(ns));
 }
 
-uint64_t tscHz() {
+std::uint64_t tscHz() {
 #if defined(__aarch64__)
-  uint64_t hz;
+  std::uint64_t hz;
   asm("mrs %0, cntfrq_el0" : "=r"(hz));
   return hz;
 #elif defined(__x86_64__)
-  static const uint64_t hz = measureTscHz(20);
+  static const std::uint64_t hz = measureTscHz(20);
   return hz;
 #else
   return 1'000'000'000u;

@@ -9,12 +9,12 @@
 namespace pollwire {
 namespace {
 
-constexpr size_t kRightsRoom = CMSG_SPACE(kMaxFdsPerMessage * sizeof(int));
+constexpr std::size_t kRightsRoom = CMSG_SPACE(kMaxFdsPerMessage * sizeof(int));
 // Credentials or a security label may come along when somebody set SO_PASSCRED or SO_PASSSEC.
-constexpr size_t kControlRoom = kRightsRoom + 512;
+constexpr std::size_t kControlRoom = kRightsRoom + 512;
 
 struct Collected {
-  size_t received = 0;
+  std::size_t received = 0;
   bool overflow = false;
 };
 
@@ -23,8 +23,8 @@ Collected collectFds(msghdr& message, FdBatch& fds) noexcept {
   Collected result;
   for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
     if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
-    const size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (size_t i = 0; i < count; i++) {
+    const std::size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 0; i < count; i++) {
       int fd;
       std::memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
       if (!fds.push(fd)) result.overflow = true;
@@ -36,9 +36,9 @@ Collected collectFds(msghdr& message, FdBatch& fds) noexcept {
 
 }  // namespace
 
-Result<IoResult> unixReceive(int fd, std::span<uint8_t> buffer, FdBatch& fds) {
+Result<IoResult> unixReceive(int fd, std::span<std::uint8_t> buffer, FdBatch& fds) {
   if (buffer.empty()) return Status(StatusCode::kInvalidArgument, "receive into an empty buffer");
-  alignas(cmsghdr) uint8_t control[kControlRoom];
+  alignas(cmsghdr) std::uint8_t control[kControlRoom];
   iovec part{buffer.data(), buffer.size()};
   msghdr message{};
   message.msg_iov = &part;
@@ -65,10 +65,10 @@ Result<IoResult> unixReceive(int fd, std::span<uint8_t> buffer, FdBatch& fds) {
                                                ", or this process has no free descriptors (see ulimit -n)");
   }
   if (bytes == 0) return IoResult{IoOutcome::kClosed, 0};
-  return IoResult{IoOutcome::kDone, static_cast<size_t>(bytes)};
+  return IoResult{IoOutcome::kDone, static_cast<std::size_t>(bytes)};
 }
 
-Result<IoResult> unixSend(int fd, std::span<const uint8_t> bytes, std::span<const int> fds) {
+Result<IoResult> unixSend(int fd, std::span<const std::uint8_t> bytes, std::span<const int> fds) {
   if (bytes.empty())
     return Status(StatusCode::kInvalidArgument, "send: no bytes (descriptors need one to travel with)");
   if (fds.size() > kMaxFdsPerMessage) {
@@ -76,8 +76,8 @@ Result<IoResult> unixSend(int fd, std::span<const uint8_t> bytes, std::span<cons
                                                " file descriptors in one message, the limit is " +
                                                std::to_string(kMaxFdsPerMessage));
   }
-  alignas(cmsghdr) uint8_t control[kRightsRoom];
-  iovec part{const_cast<uint8_t*>(bytes.data()), bytes.size()};
+  alignas(cmsghdr) std::uint8_t control[kRightsRoom];
+  iovec part{const_cast<std::uint8_t*>(bytes.data()), bytes.size()};
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
@@ -101,7 +101,7 @@ Result<IoResult> unixSend(int fd, std::span<const uint8_t> bytes, std::span<cons
     if (errno == EPIPE || errno == ECONNRESET) return IoResult{IoOutcome::kClosed, 0};
     return Status::system(errno, "send on descriptor " + std::to_string(fd));
   }
-  return IoResult{IoOutcome::kDone, static_cast<size_t>(sent)};
+  return IoResult{IoOutcome::kDone, static_cast<std::size_t>(sent)};
 }
 
 }  // namespace pollwire

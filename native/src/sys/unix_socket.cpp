@@ -49,7 +49,7 @@ bool FdBatch::push(int fd) noexcept {
 }
 
 void FdBatch::clear() noexcept {
-  for (size_t i = 0; i < count_; i++) {
+  for (std::size_t i = 0; i < count_; i++) {
     if (fds_[i] >= 0) ::close(fds_[i]);
   }
   count_ = 0;

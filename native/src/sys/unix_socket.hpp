@@ -18,9 +18,9 @@
 namespace pollwire {
 
 // Longest path that sockaddr_un holds with its final NUL.
-inline constexpr size_t kUnixPathMax = 107;
+inline constexpr std::size_t kUnixPathMax = 107;
 // SCM_MAX_FD of Linux: what one message can carry.
-inline constexpr size_t kMaxFdsPerMessage = 253;
+inline constexpr std::size_t kMaxFdsPerMessage = 253;
 
 // Owning list of received descriptors; what is not taken is closed.
 class FdBatch {
@@ -30,12 +30,12 @@ class FdBatch {
   FdBatch& operator=(const FdBatch&) = delete;
   ~FdBatch() { clear(); }
 
-  size_t size() const noexcept { return count_; }
+  std::size_t size() const noexcept { return count_; }
   bool empty() const noexcept { return count_ == 0; }
   // The descriptor at `i`, -1 when it was taken. Still owned by the batch.
-  int peek(size_t i) const noexcept { return i < count_ ? fds_[i] : -1; }
+  int peek(std::size_t i) const noexcept { return i < count_ ? fds_[i] : -1; }
   // Moves the descriptor at `i` out; its place stays empty.
-  Fd take(size_t i) noexcept { return i < count_ ? Fd(std::exchange(fds_[i], -1)) : Fd(); }
+  Fd take(std::size_t i) noexcept { return i < count_ ? Fd(std::exchange(fds_[i], -1)) : Fd(); }
   // Owns `fd` from here on; closes it and returns false when the batch is full.
   bool push(int fd) noexcept;
   // Closes all that was not taken.
@@ -43,10 +43,10 @@ class FdBatch {
 
  private:
   std::array<int, kMaxFdsPerMessage> fds_;
-  size_t count_ = 0;
+  std::size_t count_ = 0;
 };
 
-enum class IoOutcome : uint8_t {
+enum class IoOutcome : std::uint8_t {
   kDone,        // `bytes` were moved, at least one
   kWouldBlock,  // nothing was moved; wait for readiness
   kClosed,      // the peer is gone (end of stream, EPIPE, ECONNRESET)
@@ -54,7 +54,7 @@ enum class IoOutcome : uint8_t {
 
 struct IoResult {
   IoOutcome outcome;
-  size_t bytes;
+  std::size_t bytes;
 };
 
 // INVALID_ARGUMENT when `path` is empty, holds a NUL or is longer than 107 bytes.
@@ -65,7 +65,7 @@ Status checkUnixPath(std::string_view path);
 // connect.
 Result<Fd> unixListen(std::string_view path, int backlog = 128, mode_t mode = 0);
 
-enum class SocketPathState : uint8_t {
+enum class SocketPathState : std::uint8_t {
   kAbsent,     // no file
   kStale,      // a socket file that nobody listens on
   kLive,       // somebody listens (or listens with a full backlog)
@@ -95,11 +95,11 @@ Result<std::array<Fd, 2>> unixSocketPair();
 // descriptors belong to the header just read. BAD_FD_COUNT when descriptors were lost (MSG_CTRUNC: too many,
 // or no free descriptor in this process): those that arrived are closed and the stream is of no more use.
 // Other control messages are ignored.
-Result<IoResult> unixReceive(int fd, std::span<uint8_t> buffer, FdBatch& fds);
+Result<IoResult> unixReceive(int fd, std::span<std::uint8_t> buffer, FdBatch& fds);
 
 // Sends `bytes` with `fds` (0..253, not consumed) attached to the first byte. After a short write send the
 // rest without them. Never raises SIGPIPE.
-Result<IoResult> unixSend(int fd, std::span<const uint8_t> bytes, std::span<const int> fds = {});
+Result<IoResult> unixSend(int fd, std::span<const std::uint8_t> bytes, std::span<const int> fds = {});
 
 struct PeerCredentials {
   pid_t pid;

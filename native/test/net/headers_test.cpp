@@ -18,9 +18,7 @@ namespace {
 using test::forEveryLength;
 using test::Frame;
 
-Bytes view(const Frame& frame) {
-  return Bytes(std::span<const std::uint8_t>(frame));
-}
+Bytes view(const Frame& frame) { return Bytes(std::span<const std::uint8_t>(frame)); }
 
 TEST(Ether, FieldsAndAddressKinds) {
   Frame frame;

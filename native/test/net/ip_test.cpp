@@ -19,9 +19,7 @@ Ipv6Extensions walk(Bytes bytes) {
   return walkIpv6Extensions(*ip);
 }
 
-Ipv6Extensions walk(const Frame& frame) {
-  return walk(Bytes(std::span<const std::uint8_t>(frame)));
-}
+Ipv6Extensions walk(const Frame& frame) { return walk(Bytes(std::span<const std::uint8_t>(frame))); }
 
 // An extension header of 8 * (extra + 1) bytes.
 Frame& extension(Frame& frame, unsigned next, unsigned extra) {

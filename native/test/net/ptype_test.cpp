@@ -30,9 +30,7 @@ std::vector<unsigned> lengthsOf(const PacketLayout& p) {
           p.innerL2Length, p.innerL3Length, p.innerL4Length};
 }
 
-Frame ether(unsigned type) {
-  return Frame().ether(type);
-}
+Frame ether(unsigned type) { return Frame().ether(type); }
 
 std::vector<Shape> plainShapes() {
   const std::uint32_t e = PTYPE_L2_ETHER;

@@ -15,9 +15,9 @@ namespace pollwire {
 namespace {
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr std::uint32_t kHandlesPerProducer = 20'000;
+constexpr std::uint32_t kHandlesPerProducer = 12'000;
 #else
-constexpr std::uint32_t kHandlesPerProducer = 80'000;
+constexpr std::uint32_t kHandlesPerProducer = 40'000;
 #endif
 
 struct Case {

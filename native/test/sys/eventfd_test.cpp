@@ -9,7 +9,7 @@
 namespace pollwire {
 namespace {
 
-constexpr uint64_t kFull = 0xfffffffffffffffe;
+constexpr std::uint64_t kFull = 0xfffffffffffffffe;
 
 TEST(EventFd, CountsAndDrains) {
   auto fd = createEventFd(2);

@@ -13,7 +13,7 @@
 namespace pollwire {
 namespace {
 
-constexpr int64_t kSecond = 1'000'000'000;
+constexpr std::int64_t kSecond = 1'000'000'000;
 
 FdPoller makePoller() {
   auto poller = FdPoller::create();
@@ -31,7 +31,7 @@ TEST(FdPoller, ReportsTheTokenUntilDrained) {
   for (int i = 0; i < 2; i++) {
     ASSERT_EQ(*poller.wait(events, kSecond), 1u);
     EXPECT_EQ(events[0].token, 0xfeedfacecafeu);
-    EXPECT_EQ(events[0].events, static_cast<uint32_t>(kFdReadable));
+    EXPECT_EQ(events[0].events, static_cast<std::uint32_t>(kFdReadable));
   }
   drainEventFd(fd->get());
   EXPECT_EQ(*poller.wait(events, 0), 0u);
@@ -52,16 +52,16 @@ TEST(FdPoller, OneShotIsSilentUntilModified) {
 TEST(FdPoller, MoreReadyThanRoomLosesNothing) {
   FdPoller poller = makePoller();
   std::array<Fd, 5> fds;
-  for (size_t i = 0; i < fds.size(); i++) {
+  for (std::size_t i = 0; i < fds.size(); i++) {
     fds[i] = *createEventFd(1);
     ASSERT_TRUE(poller.add(fds[i].get(), i, kFdReadable | kFdOneShot).ok());
   }
   poller.wake();
-  uint32_t seen = 0;
+  std::uint32_t seen = 0;
   std::array<FdEvent, 2> events{};
   for (int i = 0; i < 8; i++) {
-    const size_t n = *poller.wait(events, 0);
-    for (size_t k = 0; k < n; k++) seen |= 1u << events[k].token;
+    const std::size_t n = *poller.wait(events, 0);
+    for (std::size_t k = 0; k < n; k++) seen |= 1u << events[k].token;
   }
   EXPECT_EQ(seen, 0x1fu);
 }
@@ -93,7 +93,7 @@ TEST(FdPoller, ErrorsNameTheDescriptor) {
 
 TEST(FdPoller, WakeEndsAWaitInAnotherThread) {
   FdPoller poller = makePoller();
-  size_t got = 99;
+  std::size_t got = 99;
   std::thread waiter([&] {
     std::array<FdEvent, 4> events{};
     got = *poller.wait(events, -1);
@@ -108,7 +108,7 @@ TEST(FdPoller, WakeEndsAWaitInAnotherThread) {
 TEST(FdPoller, TimeoutIsKeptBelowAMillisecondAndAbove) {
   FdPoller poller = makePoller();
   std::array<FdEvent, 4> events{};
-  for (const int64_t ns : {int64_t{200'000}, int64_t{3'000'000}}) {
+  for (const std::int64_t ns : {std::int64_t{200'000}, std::int64_t{3'000'000}}) {
     const auto start = std::chrono::steady_clock::now();
     EXPECT_EQ(*poller.wait(events, ns), 0u);
     EXPECT_GE((std::chrono::steady_clock::now() - start).count(), ns);

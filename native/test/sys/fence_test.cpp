@@ -21,9 +21,9 @@ TEST(Fence, RegistrationIsStable) {
 TEST(Fence, OneSideAlwaysSeesTheOther) {
   registerAsymmetricFence();
   constexpr int kRounds = 20'000;
-  alignas(kCacheLine) uint32_t inside = 0;
-  alignas(kCacheLine) uint32_t paused = 0;
-  uint32_t sawPaused = 0, sawInside = 0;
+  alignas(kCacheLine) std::uint32_t inside = 0;
+  alignas(kCacheLine) std::uint32_t paused = 0;
+  std::uint32_t sawPaused = 0, sawInside = 0;
   int missed = 0;
   std::barrier sync(2, []() noexcept {});
 

@@ -13,7 +13,7 @@
 namespace pollwire {
 namespace {
 
-MemoryFile makeFile(uint64_t size, bool seal = true) {
+MemoryFile makeFile(std::uint64_t size, bool seal = true) {
   auto file = createMemoryFile({.size = size, .hugePages = HugePages::kNever, .seal = seal});
   EXPECT_TRUE(file.ok()) << file.status().detail();
   return *std::move(file);
@@ -119,7 +119,7 @@ TEST(MemoryFile, UnsealedCanGrow) {
 
 TEST(MemoryFile, HugePagesOrAPlainReason) {
   // More than any pool of huge pages here: 8 TiB.
-  const uint64_t tooMuch = uint64_t{1} << 43;
+  const std::uint64_t tooMuch = std::uint64_t{1} << 43;
   const auto required = createMemoryFile({.size = tooMuch, .hugePages = HugePages::kRequire});
   ASSERT_FALSE(required.ok());
   EXPECT_EQ(required.status().code(), StatusCode::kNoHugepages);
@@ -134,7 +134,7 @@ TEST(MemoryFile, HugePagesOrAPlainReason) {
     mapping->data()[99] = 1;
   } else {
     EXPECT_NE(preferred->warning.find("using normal pages"), std::string::npos) << preferred->warning;
-    EXPECT_EQ(preferred->size, uint64_t{4} << 20);
+    EXPECT_EQ(preferred->size, std::uint64_t{4} << 20);
   }
   const auto odd = createMemoryFile({.size = 4096, .hugePages = HugePages::kPrefer, .hugePageSize = 3 << 20});
   EXPECT_EQ(odd.status().code(), StatusCode::kInvalidArgument);
@@ -144,7 +144,7 @@ TEST(MemoryFile, HugePagesOrAPlainReason) {
 TEST(MemoryFile, FailuresLeakNoDescriptor) {
   const std::size_t before = test::openFdCount();
   for (int i = 0; i < 20; i++) {
-    (void)createMemoryFile({.size = uint64_t{1} << 43, .hugePages = HugePages::kRequire});
+    (void)createMemoryFile({.size = std::uint64_t{1} << 43, .hugePages = HugePages::kRequire});
     (void)createMemoryFile({.size = 4096, .hugePages = HugePages::kPrefer});
   }
   EXPECT_EQ(test::openFdCount(), before);

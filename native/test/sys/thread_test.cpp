@@ -23,11 +23,11 @@ TEST(Thread, UsableCpusAreSortedAndContainTheCurrentOne) {
 }
 
 TEST(Thread, PinningMovesTheThreadAndShowsInItsCpus) {
-  for (const uint32_t cpu : *usableCpus()) {
+  for (const std::uint32_t cpu : *usableCpus()) {
     std::thread([cpu] {
       ASSERT_TRUE(pinThisThread(cpu).ok());
       EXPECT_EQ(currentCpu(), cpu);
-      EXPECT_EQ(*usableCpus(), std::vector<uint32_t>{cpu});
+      EXPECT_EQ(*usableCpus(), std::vector<std::uint32_t>{cpu});
       EXPECT_LT(numaNodeOfCpu(cpu), 1024u);
     }).join();
   }
@@ -56,13 +56,13 @@ TEST(Thread, NameIsCutToFifteenBytes) {
 }
 
 TEST(Thread, CpuListsAreReadable) {
-  EXPECT_EQ(formatCpuList(std::array<uint32_t, 6>{0, 1, 2, 3, 8, 10}), "0-3,8,10");
-  EXPECT_EQ(formatCpuList(std::array<uint32_t, 1>{5}), "5");
+  EXPECT_EQ(formatCpuList(std::array<std::uint32_t, 6>{0, 1, 2, 3, 8, 10}), "0-3,8,10");
+  EXPECT_EQ(formatCpuList(std::array<std::uint32_t, 1>{5}), "5");
   EXPECT_EQ(formatCpuList({}), "");
 }
 
 TEST(Tsc, RunsForward) {
-  const uint64_t first = readTsc();
+  const std::uint64_t first = readTsc();
   std::this_thread::sleep_for(std::chrono::milliseconds(1));
   EXPECT_GT(readTsc(), first);
 }

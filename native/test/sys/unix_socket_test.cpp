@@ -22,9 +22,7 @@ namespace {
 using test::openFdCount;
 using test::TempDir;
 
-std::vector<uint8_t> bytesOf(std::string_view text) {
-  return {text.begin(), text.end()};
-}
+std::vector<std::uint8_t> bytesOf(std::string_view text) { return {text.begin(), text.end()}; }
 
 struct Pair {
   Pair() {
@@ -114,7 +112,7 @@ TEST(UnixSocket, ProbeTellsAbsentStaleLiveAndForeign) {
 
 TEST(UnixSocket, NothingThereWouldBlockAndCloseIsSeen) {
   Pair pair;
-  std::vector<uint8_t> buffer(16);
+  std::vector<std::uint8_t> buffer(16);
   FdBatch fds;
   EXPECT_EQ(unixReceive(pair.a.get(), buffer, fds)->outcome, IoOutcome::kWouldBlock);
   const auto hello = bytesOf("hello");
@@ -130,7 +128,7 @@ TEST(UnixSocket, NothingThereWouldBlockAndCloseIsSeen) {
 
 TEST(UnixSocket, PeerThatLeavesDataUnreadIsClosedNotAnError) {
   Pair pair;
-  std::vector<uint8_t> buffer(16);
+  std::vector<std::uint8_t> buffer(16);
   FdBatch fds;
   ASSERT_TRUE(unixSend(pair.a.get(), bytesOf("unread")).ok());
   pair.b.reset();
@@ -139,8 +137,8 @@ TEST(UnixSocket, PeerThatLeavesDataUnreadIsClosedNotAnError) {
 
 TEST(UnixSocket, FullBufferWouldBlockAndShortWritesAreCounted) {
   Pair pair;
-  const std::vector<uint8_t> big(1 << 20, 7);
-  size_t sent = 0;
+  const std::vector<std::uint8_t> big(1 << 20, 7);
+  std::size_t sent = 0;
   for (;;) {
     auto result = unixSend(pair.a.get(), big);
     ASSERT_TRUE(result.ok());
@@ -151,9 +149,9 @@ TEST(UnixSocket, FullBufferWouldBlockAndShortWritesAreCounted) {
     sent += result->bytes;
   }
   EXPECT_GT(sent, 0u);
-  std::vector<uint8_t> buffer(1 << 16);
+  std::vector<std::uint8_t> buffer(1 << 16);
   FdBatch fds;
-  size_t received = 0;
+  std::size_t received = 0;
   for (auto got = unixReceive(pair.b.get(), buffer, fds); got->outcome == IoOutcome::kDone;
        got = unixReceive(pair.b.get(), buffer, fds)) {
     received += got->bytes;
@@ -165,17 +163,17 @@ TEST(UnixSocket, DescriptorsArriveUsableCloseOnExecAndInOrder) {
   Pair pair;
   std::vector<Fd> events;
   std::vector<int> numbers;
-  for (uint32_t i = 0; i < kMaxFdsPerMessage; i++) {
+  for (std::uint32_t i = 0; i < kMaxFdsPerMessage; i++) {
     events.push_back(*createEventFd(i + 1));
     numbers.push_back(events.back().get());
   }
   ASSERT_TRUE(unixSend(pair.a.get(), bytesOf("x"), numbers).ok());
   events.clear();
-  std::vector<uint8_t> buffer(16);
+  std::vector<std::uint8_t> buffer(16);
   FdBatch fds;
   ASSERT_TRUE(unixReceive(pair.b.get(), buffer, fds).ok());
   ASSERT_EQ(fds.size(), kMaxFdsPerMessage);
-  for (uint32_t i = 0; i < kMaxFdsPerMessage; i++) {
+  for (std::uint32_t i = 0; i < kMaxFdsPerMessage; i++) {
     const Fd fd = fds.take(i);
     EXPECT_NE(fcntl(fd.get(), F_GETFD) & FD_CLOEXEC, 0);
     EXPECT_EQ(drainEventFd(fd.get()), i + 1);
@@ -186,11 +184,11 @@ TEST(UnixSocket, DescriptorsArriveUsableCloseOnExecAndInOrder) {
 TEST(UnixSocket, DescriptorsThatNobodyTakesAreClosed) {
   Pair pair;
   auto event = createEventFd();
-  const size_t before = openFdCount();
+  const std::size_t before = openFdCount();
   {
     const int numbers[] = {event->get(), event->get(), event->get()};
     ASSERT_TRUE(unixSend(pair.a.get(), bytesOf("x"), numbers).ok());
-    std::vector<uint8_t> buffer(16);
+    std::vector<std::uint8_t> buffer(16);
     FdBatch fds;
     ASSERT_TRUE(unixReceive(pair.b.get(), buffer, fds).ok());
     EXPECT_EQ(fds.size(), 3u);
@@ -206,8 +204,8 @@ TEST(UnixSocket, DescriptorsBelongToTheHeaderThatIsReadSeparately) {
   const int number[] = {event->get()};
   ASSERT_TRUE(unixSend(pair.a.get(), bytesOf("AAAAaa")).ok());
   ASSERT_TRUE(unixSend(pair.a.get(), bytesOf("BBBBbb"), number).ok());
-  std::vector<uint8_t> header(4), payload(2);
-  for (const size_t want : {0u, 1u}) {
+  std::vector<std::uint8_t> header(4), payload(2);
+  for (const std::size_t want : {0u, 1u}) {
     FdBatch fds;
     ASSERT_EQ(unixReceive(pair.b.get(), header, fds)->bytes, 4u);
     ASSERT_EQ(unixReceive(pair.b.get(), payload, fds)->bytes, 2u);
@@ -229,13 +227,13 @@ TEST(UnixSocket, TruncatedControlDataIsAnErrorThatLeaksNothing) {
   auto event = createEventFd();
   const std::vector<int> numbers(40, event->get());
   ASSERT_TRUE(unixSend(pair.a.get(), bytesOf("x"), numbers).ok());
-  const size_t before = openFdCount();
+  const std::size_t before = openFdCount();
   rlimit limit{};
   ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
   rlimit small = limit;
   small.rlim_cur = static_cast<rlim_t>(event->get()) + 8;  // room for a few of the forty
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &small), 0);
-  std::vector<uint8_t> buffer(16);
+  std::vector<std::uint8_t> buffer(16);
   FdBatch fds;
   const auto got = unixReceive(pair.b.get(), buffer, fds);
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
@@ -248,8 +246,8 @@ TEST(UnixSocket, AFullBatchRefusesMoreAndClosesThem) {
   Pair pair;
   auto event = createEventFd();
   const std::vector<int> many(200, event->get());
-  std::vector<uint8_t> buffer(1);
-  const size_t before = openFdCount();
+  std::vector<std::uint8_t> buffer(1);
+  const std::size_t before = openFdCount();
   {
     FdBatch fds;
     ASSERT_TRUE(unixSend(pair.a.get(), bytesOf("x"), many).ok());
@@ -267,7 +265,7 @@ TEST(UnixSocket, OtherControlMessagesAreIgnored) {
   auto event = createEventFd(3);
   const int number[] = {event->get()};
   ASSERT_TRUE(unixSend(pair.a.get(), bytesOf("x"), number).ok());
-  std::vector<uint8_t> buffer(16);
+  std::vector<std::uint8_t> buffer(16);
   FdBatch fds;
   ASSERT_TRUE(unixReceive(pair.b.get(), buffer, fds).ok());
   ASSERT_EQ(fds.size(), 1u);

@@ -27,7 +27,6 @@ import type { ReceivedFd } from './received-fd.js';
 import type { Refusal } from './refusal.js';
 
 /** Done, or refused. */
-// biome-ignore lint/suspicious/noConfusingVoidType: a method without a return statement is the usual handler.
 export type Outcome = MaybePromise<void | Refusal>;
 
 /** A value for the reply, or refused. */
@@ -90,7 +89,7 @@ export interface BackendHandler {
   setOwner?(): Outcome;
   /** RESET_OWNER: every ring has been disabled by `setVringEnable` before this call. */
   resetOwner?(): Outcome;
-  /** RESET_DEVICE: back to the initial state; the connection, owner and protocol features stay. */
+  /** RESET_DEVICE: rings and features as at the beginning; the connection, owner, memory and protocol features stay. */
   resetDevice?(): Outcome;
 
   // Memory.
@@ -110,7 +109,10 @@ export interface BackendHandler {
   setVringAddr(index: number, addr: VringAddr): Outcome;
   /** Where to go on. Split: 0-65535. Packed: see {@link unpackVringBase}. */
   setVringBase(index: number, base: number): Outcome;
-  /** Stop the ring and answer where it stands. Nothing of it is touched after the answer. Every ring may be asked. */
+  /**
+   * Stop the ring and answer where it stands. Nothing of it is touched after the answer, and its descriptors are done
+   * with: the front-end sends new ones. Any ring may be asked, started or not.
+   */
   getVringBase(index: number): Answer<number>;
   /** The ring starts. `fd` undefined: no eventfd, the device polls. */
   setVringKick(index: number, fd: ReceivedFd | undefined): Outcome;

@@ -187,7 +187,12 @@ export class BackendSession {
     }
     const { name, needReply, row, payload } = message;
     this.trace.add({ dir: 'in', name, needReply, fds: raw.fds.length, fields: traceFields(row, payload) });
-    return checkMessage(this.#state, message) ?? this.#act(message);
+    return chain(checkMessage(this.#state, message) ?? this.#act(message), (result) => {
+      if (isRefusal(result)) {
+        this.#state.refused(name);
+      }
+      return result;
+    });
   }
 
   #act(message: FrontendMessage): MaybePromise<ActionResult> {
@@ -263,6 +268,11 @@ export class BackendSession {
   #closed(reason: CloseReason): void {
     this.#channel.drop('the session ended');
     this.trace.note('closed', { code: reason.code, by: reason.by });
-    this.#handler.connectionClosed?.(reason);
+    try {
+      this.#handler.connectionClosed?.(reason);
+    } catch (error) {
+      // The session is over; a device that fails now must not take the process with it.
+      this.trace.note('handler failed', { error: error instanceof Error ? error.message : String(error) });
+    }
   }
 }

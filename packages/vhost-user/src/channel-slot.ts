@@ -70,8 +70,15 @@ export class ChannelSlot {
     }
     this.#channel = undefined;
     this.#trace.note('back-end channel lost', { code: channel.closeReason?.code ?? 'VHOST_CLOSED' });
-    Promise.resolve(this.#handler.setBackendChannel?.(undefined)).catch((error: unknown) => {
+    void this.#tellLoss();
+  }
+
+  /** Nobody is there to refuse to: what the handler throws here is noted and no more. */
+  async #tellLoss(): Promise<void> {
+    try {
+      await this.#handler.setBackendChannel?.(undefined);
+    } catch (error) {
       this.#trace.note('handler failed', { error: error instanceof Error ? error.message : String(error) });
-    });
+    }
   }
 }

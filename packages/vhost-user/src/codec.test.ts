@@ -1,3 +1,4 @@
+/** Walks every row of both message tables through the codec, legal and illegal, then random bytes. */
 import { describe, expect, it } from 'vitest';
 import {
   decodeHeader,
@@ -11,10 +12,12 @@ import {
   HEADER_SIZE,
   VERSION,
 } from './codec.js';
-import { BACKEND_REQUESTS, type Direction, FRONTEND_REQUESTS, type MessageRow } from './messages.js';
-import { CODECS } from './payload-codecs.js';
+import type { Direction, MessageRow } from './messages.js';
+import { BACKEND_REQUESTS, FRONTEND_REQUESTS } from './messages.js';
+import { CODECS, MAX_PAYLOAD } from './payload-codecs.js';
 import { FdHolder } from './received-fd.js';
-import { isReject, type Reject } from './refusal.js';
+import type { Reject } from './refusal.js';
+import { isReject } from './refusal.js';
 import { Random } from './testing/random.js';
 import { REGION, SAMPLES, sampleFdCount } from './testing/samples.js';
 
@@ -50,21 +53,23 @@ describe.each(rows)('%s request %o', (direction, row) => {
 
   it('decodes to what was encoded', () => {
     const decoded = decode(direction, message, fdCount);
-    expect(decoded).toMatchObject({ kind: 'message', name: row.name, needReply: true, payload: SAMPLES[row.payload] });
+    expect(decoded).toMatchObject({
+      kind: 'message',
+      name: row.name,
+      needReply: true,
+      payload: SAMPLES[row.payload],
+    });
     expect(encodeRequest(row, SAMPLES[row.payload], true)).toEqual(message);
   });
 
   it('is rejected with a payload that is too short or too long by one byte', () => {
-    const codec = CODECS[row.payload];
-    for (const length of new Set([codec.min - 1, codec.max + 1, body(message).length - 1, body(message).length + 1])) {
-      const legal = length >= codec.min && length <= codec.max && codec.decode.length === 1 && row.payload === 'blob';
-      if (length < 0 || legal) {
-        continue;
-      }
+    const sample = body(message);
+    // Any length from 1 to 4096 is a legal blob; everything else has one right length for its contents.
+    const wrong = row.payload === 'blob' ? [0, MAX_PAYLOAD + 1] : [sample.length - 1, sample.length + 1];
+    for (const length of wrong.filter((bytes) => bytes >= 0)) {
       const payload = new Uint8Array(length);
-      payload.set(body(message).subarray(0, length));
-      const sized = encodeMessage(row.id, VERSION, payload);
-      const result = decode(direction, sized, fdCount);
+      payload.set(sample.subarray(0, length));
+      const result = decode(direction, encodeMessage(row.id, VERSION, payload), fdCount);
       expect(isReject(result), `${row.name} with ${length} bytes`).toBe(true);
       expect((result as Reject).text).toContain(row.name);
     }
@@ -76,9 +81,9 @@ describe.each(rows)('%s request %o', (direction, row) => {
     expectReject(decode(direction, lying, fdCount), 'VHOST_BAD_PAYLOAD_SIZE');
   });
 
-  it('is rejected with any wrong number of descriptors, up to 253', () => {
+  it('is rejected with any wrong number of descriptors', () => {
     const isCounted = ['memTable', 'vringFd', 'vringArea'].includes(row.payload);
-    for (let count = 0; count <= 253; count += 1) {
+    for (const count of [0, 1, 2, 3, 4, 7, 8, 9, 16, 63, 64, 65, 252, 253]) {
       const legal = isCounted ? count === fdCount : count >= row.fds.min && count <= row.fds.max;
       const result = decode(direction, message, count);
       expect(isReject(result), `${row.name} with ${count} descriptors`).toBe(!legal);
@@ -120,7 +125,9 @@ describe('headers', () => {
 
   it('are 12 bytes', () => {
     for (let length = 0; length < HEADER_SIZE; length += 1) {
-      expect(isReject(decodeRequest('frontend', message.subarray(0, length), new Uint8Array(0), []))).toBe(true);
+      expect(isReject(decodeRequest('frontend', message.subarray(0, length), new Uint8Array(0), []))).toBe(
+        true,
+      );
     }
   });
 
@@ -129,7 +136,10 @@ describe('headers', () => {
       const result = decode('frontend', encodeMessage(id, VERSION, new Uint8Array(0)), 0);
       expect(expectReject(result, 'VHOST_UNKNOWN_REQUEST').message).toBe(`request ${id}`);
     }
-    expectReject(decode('backend', encodeMessage(11, VERSION, new Uint8Array(0)), 0), 'VHOST_UNKNOWN_REQUEST');
+    expectReject(
+      decode('backend', encodeMessage(11, VERSION, new Uint8Array(0)), 0),
+      'VHOST_UNKNOWN_REQUEST',
+    );
   });
 });
 
@@ -182,7 +192,12 @@ describe('payloads', () => {
   });
 
   it('of IOTLB messages have known types and permissions', () => {
-    for (const [at, value] of [[24, 4], [24, 255], [25, 0], [25, 5]] as const) {
+    for (const [at, value] of [
+      [24, 4],
+      [24, 255],
+      [25, 0],
+      [25, 5],
+    ] as const) {
       const payload = CODECS.iotlb.encode(SAMPLES.iotlb);
       payload[at] = value;
       expectReject(payloadOf(FRONTEND_REQUESTS.IOTLB_MSG, payload, 0), 'VHOST_BAD_FIELD');
@@ -203,7 +218,9 @@ describe('replies', () => {
   const reply = encodeReply(GET_FEATURES, 'u64', 5n);
 
   it('decode', () => {
-    expect(decodeReply('frontend', GET_FEATURES, number, head(reply), body(reply), [])).toMatchObject({ payload: 5n });
+    expect(decodeReply('frontend', GET_FEATURES, number, head(reply), body(reply), [])).toMatchObject({
+      payload: 5n,
+    });
   });
 
   it('must answer the request that waits, with its size, flags and descriptors', () => {
@@ -215,7 +232,10 @@ describe('replies', () => {
     const asking = encodeMessage(1, VERSION | FLAG_REPLY | FLAG_NEED_REPLY, new Uint8Array(8));
     expectReject(decodeBytes(asking), 'VHOST_BAD_FLAGS');
     for (const size of [0, 7, 9]) {
-      expectReject(decodeBytes(encodeMessage(1, VERSION | FLAG_REPLY, new Uint8Array(size))), 'VHOST_BAD_PAYLOAD_SIZE');
+      expectReject(
+        decodeBytes(encodeMessage(1, VERSION | FLAG_REPLY, new Uint8Array(size))),
+        'VHOST_BAD_PAYLOAD_SIZE',
+      );
     }
     expectReject(decodeBytes(reply, 1), 'VHOST_BAD_FD_COUNT');
   });
@@ -237,21 +257,21 @@ describe('decoding is total', () => {
   it('of random bytes with plausible headers', () => {
     const random = new Random(20_240_601);
     let accepted = 0;
-    for (let i = 0; i < 30_000; i += 1) {
+    for (let i = 0; i < 8_000; i += 1) {
       const row = random.pick(Object.values(FRONTEND_REQUESTS) as [MessageRow, ...MessageRow[]]);
       const codec = CODECS[row.payload];
       const length = random.pick([codec.min, codec.max, random.below(64), random.below(600)]);
       const bytes = encodeMessage(row.id, VERSION, random.bytes(Math.min(length, 512)));
-      const direction = random.pick(['frontend', 'backend']);
+      const direction = random.pick<Direction>(['frontend', 'backend']);
       const result = decode(direction, bytes, random.below(3));
       accepted += isReject(result) ? 0 : 1;
     }
-    expect(accepted).toBeGreaterThan(1000);
+    expect(accepted).toBeGreaterThan(300);
   });
 
   it('of random bytes altogether', () => {
     const random = new Random(7);
-    for (let i = 0; i < 30_000; i += 1) {
+    for (let i = 0; i < 8_000; i += 1) {
       const bytes = random.bytes(random.below(80));
       expect(['message', 'reject']).toContain(decode('frontend', bytes, random.below(4)).kind);
     }

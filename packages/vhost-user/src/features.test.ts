@@ -1,3 +1,4 @@
+/** Feature words of real peers by name, and what depends on what. */
 import { describe, expect, it } from 'vitest';
 import { checkDependencies, maskDependents } from './feature-dependencies.js';
 import { Feature, featureNames, hasAll, RingFeature, statusNames } from './features.js';

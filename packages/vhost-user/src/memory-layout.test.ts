@@ -1,3 +1,4 @@
+/** Regions that wrap, overlap, or are the same. */
 import { describe, expect, it } from 'vitest';
 import { checkRegion, checkRegions, overlapWith, sameRegion, sameTable } from './memory-layout.js';
 import type { MemoryRegion } from './payloads.js';
@@ -23,12 +24,16 @@ describe('one region', () => {
 
 describe('a table', () => {
   it('may have gaps and neighbours, as a PC has', () => {
-    expect(checkRegions([region(0n, 0xa0000n), region(0xc0000n, 0xff40000n), region(0xa0000n, 0x20000n)])).toBeUndefined();
+    expect(
+      checkRegions([region(0n, 0xa0000n), region(0xc0000n, 0xff40000n), region(0xa0000n, 0x20000n)]),
+    ).toBeUndefined();
   });
 
   it('has no overlap in guest or in user addresses', () => {
     expect(checkRegions([region(0n, 0x1000n), region(0xfffn, 1n)])).toContain('region 1: guest addresses');
-    expect(checkRegions([region(0n, 0x1000n, 0n), region(0x1000n, 0x1000n, 0xfffn)])).toContain('user addresses');
+    expect(checkRegions([region(0n, 0x1000n, 0n), region(0x1000n, 0x1000n, 0xfffn)])).toContain(
+      'user addresses',
+    );
     expect(checkRegions([region(0n, 1n), region(0n, 1n)])).toContain('region 1');
     expect(overlapWith(region(5n, 1n), [region(0n, 5n), region(6n, 1n)])).toBeUndefined();
   });

@@ -1,3 +1,4 @@
+/** The tables themselves: numbers, names, columns that fit together. */
 import { describe, expect, it } from 'vitest';
 import { BACKEND_REQUESTS, FRONTEND_REQUESTS, featureMask, rowById } from './messages.js';
 import { CODECS } from './payload-codecs.js';
@@ -6,12 +7,19 @@ const tables = { frontend: FRONTEND_REQUESTS, backend: BACKEND_REQUESTS } as con
 
 describe('message tables', () => {
   it('have every number once, without gaps', () => {
-    expect(Object.values(FRONTEND_REQUESTS).map((row) => row.id)).toEqual(Array.from({ length: 44 }, (_, i) => i + 1));
-    expect(Object.values(BACKEND_REQUESTS).map((row) => row.id)).toEqual(Array.from({ length: 10 }, (_, i) => i + 1));
+    expect(Object.values(FRONTEND_REQUESTS).map((row) => row.id)).toEqual(
+      Array.from({ length: 44 }, (_, i) => i + 1),
+    );
+    expect(Object.values(BACKEND_REQUESTS).map((row) => row.id)).toEqual(
+      Array.from({ length: 10 }, (_, i) => i + 1),
+    );
   });
 
   it('find a row by number, and none outside', () => {
-    for (const [direction, rows] of Object.entries(tables) as ['frontend' | 'backend', typeof FRONTEND_REQUESTS][]) {
+    for (const [direction, rows] of Object.entries(tables) as [
+      'frontend' | 'backend',
+      typeof FRONTEND_REQUESTS,
+    ][]) {
       for (const row of Object.values(rows)) {
         expect(rowById(direction, row.id)).toBe(row);
       }
@@ -31,7 +39,7 @@ describe('message tables', () => {
 
   it('quiesce by ring only where a ring is named', () => {
     for (const row of Object.values(FRONTEND_REQUESTS)) {
-      expect(row.quiesce === 'ring' && row.ring === 'none', row.name).toBe(false);
+      expect([row.quiesce, row.ring], row.name).not.toEqual(['ring', 'none']);
     }
   });
 });

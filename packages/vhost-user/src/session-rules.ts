@@ -219,8 +219,8 @@ const RULES: Rules = {
     if ((status & DeviceStatus.DRIVER_OK) !== 0 && (status & DeviceStatus.FEATURES_OK) === 0) {
       return refuse(`SET_STATUS ${hex(status)}: DRIVER_OK without FEATURES_OK`, 'VHOST_BAD_STATUS');
     }
-    if ((status & DeviceStatus.DRIVER_OK) !== 0 && state.ackedFeatures === undefined) {
-      return refuse(`SET_STATUS ${hex(status)}: DRIVER_OK before SET_FEATURES`, 'VHOST_BAD_STATUS');
+    if ((status & DeviceStatus.DRIVER_OK) !== 0 && !state.featuresAccepted) {
+      return refuse(`SET_STATUS ${hex(status)}: DRIVER_OK without accepted features`, 'VHOST_BAD_STATUS');
     }
     return undefined;
   },

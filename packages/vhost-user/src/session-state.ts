@@ -3,7 +3,7 @@
  * rules (session-rules.ts), written by the actions (backend-actions.ts), shown to people who ask why a link is down.
  */
 import { DeviceStatus, Feature } from './features.js';
-import type { Phase } from './messages.js';
+import type { FrontendRequestName, Phase } from './messages.js';
 import type { MemoryRegion, VringAddr } from './payloads.js';
 import { ProtocolFeature } from './protocol-features.js';
 
@@ -36,6 +36,8 @@ export class SessionState {
   ackedFeatures: bigint | undefined;
   /** The word in force: acked without dependent bits; 0 before SET_FEATURES. */
   features = 0n;
+  /** The last SET_FEATURES was refused: FEATURES_OK will not stick until an acceptable one comes. */
+  featuresRefused = false;
   /** Undefined before SET_PROTOCOL_FEATURES. */
   ackedProtocolFeatures: bigint | undefined;
   status = 0;
@@ -63,6 +65,10 @@ export class SessionState {
       return 'features-set';
     }
     return this.featuresRead ? 'features-read' : 'connected';
+  }
+
+  get featuresAccepted(): boolean {
+    return this.ackedFeatures !== undefined && !this.featuresRefused;
   }
 
   get protocolFeatures(): bigint {
@@ -103,10 +109,19 @@ export class SessionState {
     return this.ringsStartEnabled || ring.enabled;
   }
 
+  /** Take note of a refusal that later messages depend on. */
+  refused(name: FrontendRequestName): void {
+    if (name === 'SET_FEATURES') {
+      this.featuresRefused = true;
+      this.status &= ~DeviceStatus.FEATURES_OK;
+    }
+  }
+
   /** Forget everything that RESET_DEVICE resets; connection, owner and protocol features stay. */
   resetDevice(): void {
     this.ackedFeatures = undefined;
     this.features = 0n;
+    this.featuresRefused = false;
     this.status = 0;
     for (const ring of this.rings) {
       Object.assign(ring, newRing(ring.index));

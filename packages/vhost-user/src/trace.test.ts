@@ -1,3 +1,4 @@
+/** The time line: bounded, folded, readable, without the peer's bytes. */
 import { describe, expect, it } from 'vitest';
 import { FRONTEND_REQUESTS } from './messages.js';
 import { SAMPLES } from './testing/samples.js';
@@ -31,7 +32,9 @@ describe('time line', () => {
     const trace = new Trace(16, () => 0);
     trace.add({ dir: 'in', name: 'SET_FEATURES', fields: { u64: 0x950008000n }, needReply: true, fds: 1 });
     const [entry] = trace.entries;
-    expect(entry && formatTraceEntry(entry)).toBe('+0000 ms in   SET_FEATURES u64=0x950008000 fds=1 ack-wanted');
+    expect(entry && formatTraceEntry(entry)).toBe(
+      '+0000 ms in   SET_FEATURES u64=0x950008000 fds=1 ack-wanted',
+    );
   });
 
   it('holds no bytes of the peer, only how many', () => {

@@ -1,3 +1,4 @@
+/** Ring positions as they travel, split and packed. */
 import { describe, expect, it } from 'vitest';
 import { packVringBase, splitVringBase, unpackVringBase } from './vring-base.js';
 

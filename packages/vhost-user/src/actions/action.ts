@@ -21,6 +21,9 @@ export interface OwnReply {
 /** Done (an ack, if asked for), answered, refused, or nobody's business here. */
 export type ActionResult = 'done' | 'not-handled' | OwnReply | Refusal;
 
+/** What an absent handler method amounts to. */
+export const NOT_HANDLED = 'not-handled';
+
 /** What the actions work on. */
 export interface ActionContext {
   readonly state: SessionState;
@@ -55,14 +58,6 @@ export function done(
     agreed?.();
     return 'done';
   });
-}
-
-/** An optional handler method: absent means that the message is nobody's business. */
-export function must<M>(
-  method: M | undefined,
-  use: (method: M) => MaybePromise<ActionResult>,
-): MaybePromise<ActionResult> {
-  return method === undefined ? 'not-handled' : use(method);
 }
 
 export function reply<K extends PayloadKind>(

@@ -3,7 +3,7 @@ import { chain } from '../maybe-promise.js';
 import { sameRegion } from '../memory-layout.js';
 import { isRefusal } from '../refusal.js';
 import type { Actions } from './action.js';
-import { done, fdAt, must, reply } from './action.js';
+import { done, fdAt, NOT_HANDLED, reply } from './action.js';
 import { postcopyAddresses } from './postcopy.js';
 
 export const MEMORY_ACTIONS: Actions = {
@@ -15,47 +15,57 @@ export const MEMORY_ACTIONS: Actions = {
       }
       state.regions = payload;
       return chain(postcopyAddresses(state, handler, payload), (answer) => {
-        return isRefusal(answer) || answer === undefined ? (answer ?? 'done') : reply('memTable', answer);
+        if (isRefusal(answer) || answer === undefined) {
+          return answer ?? 'done';
+        }
+        return reply('memTable', answer);
       });
     });
   },
-  ADD_MEM_REG: ({ state, handler }, { payload, fds }) =>
-    must(handler.addMemoryRegion?.bind(handler), (add) => {
-      return chain(add({ ...payload, fd: fdAt(fds, 0) }), (refusal) => {
-        if (isRefusal(refusal)) {
-          return refusal;
+  ADD_MEM_REG: ({ state, handler }, { payload, fds }) => {
+    if (handler.addMemoryRegion === undefined) {
+      return NOT_HANDLED;
+    }
+    return chain(handler.addMemoryRegion({ ...payload, fd: fdAt(fds, 0) }), (refusal) => {
+      if (isRefusal(refusal)) {
+        return refusal;
+      }
+      state.regions = [...state.regions, payload];
+      return chain(postcopyAddresses(state, handler, [payload]), (answer) => {
+        if (isRefusal(answer) || answer === undefined) {
+          return answer ?? 'done';
         }
-        state.regions = [...state.regions, payload];
-        return chain(postcopyAddresses(state, handler, [payload]), (answer) => {
-          if (isRefusal(answer) || answer === undefined) {
-            return answer ?? 'done';
-          }
-          return reply('memRegion', answer[0] ?? payload);
-        });
+        return reply('memRegion', answer[0] ?? payload);
       });
-    }),
-  REM_MEM_REG: ({ state, handler }, { payload }) =>
-    must(handler.removeMemoryRegion?.bind(handler), (remove) => {
-      const known = state.regions.find((region) => sameRegion(region, payload)) ?? payload;
-      return done(remove(known), () => {
-        state.regions = state.regions.filter((region) => region !== known);
-      });
-    }),
-  SET_LOG_BASE: ({ handler }, { payload, fds }) =>
-    must(handler.setLogBase?.bind(handler), (setLogBase) => {
-      return done(setLogBase(payload, fdAt(fds, 0)));
-    }),
+    });
+  },
+  REM_MEM_REG: ({ state, handler }, { payload }) => {
+    if (handler.removeMemoryRegion === undefined) {
+      return NOT_HANDLED;
+    }
+    const known = state.regions.find((region) => sameRegion(region, payload)) ?? payload;
+    return done(handler.removeMemoryRegion(known), () => {
+      state.regions = state.regions.filter((region) => region !== known);
+    });
+  },
+  SET_LOG_BASE: ({ handler }, { payload, fds }) => {
+    return handler.setLogBase === undefined ? NOT_HANDLED : done(handler.setLogBase(payload, fdAt(fds, 0)));
+  },
   SET_LOG_FD: ({ handler }, { fds }) => done(handler.setLogFd?.(fdAt(fds, 0))),
-  IOTLB_MSG: ({ handler }, { payload }) =>
-    must(handler.iotlb?.bind(handler), (iotlb) => done(iotlb(payload))),
-  GET_INFLIGHT_FD: ({ handler }, { payload }) =>
-    must(handler.getInflightFd?.bind(handler), (get) => {
-      return chain(get(payload), (answer) => {
-        return isRefusal(answer) ? answer : reply('inflight', answer.area, [answer.fd]);
-      });
-    }),
-  SET_INFLIGHT_FD: ({ handler }, { payload, fds }) =>
-    must(handler.setInflightFd?.bind(handler), (set) => {
-      return done(set(payload, fdAt(fds, 0)));
-    }),
+  IOTLB_MSG: ({ handler }, { payload }) => {
+    return handler.iotlb === undefined ? NOT_HANDLED : done(handler.iotlb(payload));
+  },
+  GET_INFLIGHT_FD: ({ handler }, { payload }) => {
+    if (handler.getInflightFd === undefined) {
+      return NOT_HANDLED;
+    }
+    return chain(handler.getInflightFd(payload), (answer) => {
+      return isRefusal(answer) ? answer : reply('inflight', answer.area, [answer.fd]);
+    });
+  },
+  SET_INFLIGHT_FD: ({ handler }, { payload, fds }) => {
+    return handler.setInflightFd === undefined
+      ? NOT_HANDLED
+      : done(handler.setInflightFd(payload, fdAt(fds, 0)));
+  },
 };

@@ -1,11 +1,11 @@
 /** Features, ownership, status, reset: what a front-end and a back-end agree on before and around the rings. */
 
 import { maskDependents } from '../feature-dependencies.js';
-import { Feature } from '../features.js';
+import { DeviceStatus, Feature } from '../features.js';
 import { chain } from '../maybe-promise.js';
 import type { MessageOf } from '../messages.js';
 import type { ActionContext, Actions } from './action.js';
-import { done, must, reply } from './action.js';
+import { done, NOT_HANDLED, reply } from './action.js';
 import { disableRings } from './rings.js';
 
 export const NEGOTIATION_ACTIONS: Actions = {
@@ -16,10 +16,15 @@ export const NEGOTIATION_ACTIONS: Actions = {
   SET_FEATURES: setFeatures,
   GET_PROTOCOL_FEATURES: ({ state }) => reply('u64', state.offeredProtocolFeatures),
   SET_PROTOCOL_FEATURES: ({ state, handler }, { payload }) => {
-    // In force for the acks from this message on, and for the handler that is told.
     const before = state.ackedProtocolFeatures;
+    if (before === payload) {
+      return 'done';
+    }
+    // In force at once: for the ack of this very message, and for the handler that is told.
     state.ackedProtocolFeatures = payload;
-    return before === payload ? 'done' : done(handler.setProtocolFeatures?.(payload));
+    return done(handler.setProtocolFeatures?.(payload), undefined, () => {
+      state.ackedProtocolFeatures = before;
+    });
   },
   GET_QUEUE_NUM: ({ queueNum }) => reply('u64', BigInt(queueNum)),
   GET_MAX_MEM_SLOTS: ({ state }) => reply('u64', BigInt(state.maxMemorySlots)),
@@ -38,13 +43,15 @@ export const NEGOTIATION_ACTIONS: Actions = {
       return refusal ?? done(handler.resetOwner?.(), end);
     });
   },
-  RESET_DEVICE: ({ state, handler }) =>
-    must(handler.resetDevice?.bind(handler), (reset) => {
-      return done(reset(), () => state.resetDevice());
-    }),
+  RESET_DEVICE: ({ state, handler }) => {
+    return handler.resetDevice === undefined
+      ? NOT_HANDLED
+      : done(handler.resetDevice(), () => state.resetDevice());
+  },
   SET_STATUS: ({ state, handler }, { payload }) => {
-    const status = Number(payload);
     const previous = state.status;
+    // A device that does not accept the features says so by not keeping FEATURES_OK (virtio 1.2 §3.1.1).
+    const status = Number(payload) & (state.featuresAccepted ? 0xff : ~DeviceStatus.FEATURES_OK);
     state.status = status;
     return done(handler.setStatus?.(status, previous), undefined, () => {
       state.status = previous;
@@ -61,6 +68,7 @@ function setFeatures({ state, handler, netDevice }: ActionContext, { payload }: 
   return done(handler.setFeatures({ features, acked: payload, previous, layoutChanged }), () => {
     state.ackedFeatures = payload;
     state.features = features;
+    state.featuresRefused = false;
     if (layoutChanged) {
       state.forgetLayout();
     }

@@ -10,33 +10,36 @@ import type { Refusal } from '../refusal.js';
 import { isRefusal, refuse } from '../refusal.js';
 import type { SessionState } from '../session-state.js';
 import type { Actions } from './action.js';
-import { done, must, reply } from './action.js';
+import { done, NOT_HANDLED, reply } from './action.js';
 
 export const POSTCOPY_ACTIONS: Actions = {
-  POSTCOPY_ADVISE: ({ state, handler }) =>
-    must(handler.postcopyAdvise?.bind(handler), (advise) => {
-      return chain(advise(), (fd) => {
-        if (isRefusal(fd)) {
-          return fd;
-        }
-        state.postcopy = 'advised';
-        return reply('none', undefined, [fd]);
-      });
-    }),
-  POSTCOPY_LISTEN: ({ state, handler }) =>
-    must(handler.postcopyListen?.bind(handler), (listen) => {
-      return done(listen(), () => {
-        state.postcopy = 'listening';
-      });
-    }),
-  POSTCOPY_END: ({ state, handler }) =>
-    must(handler.postcopyEnd?.bind(handler), (end) => {
-      return chain(end(), (refusal) => {
-        state.postcopy = 'off';
-        state.postcopyConfirmation = false;
-        return reply('u64', isRefusal(refusal) ? 1n : 0n);
-      });
-    }),
+  POSTCOPY_ADVISE: ({ state, handler }) => {
+    if (handler.postcopyAdvise === undefined) {
+      return NOT_HANDLED;
+    }
+    return chain(handler.postcopyAdvise(), (fd) => {
+      if (isRefusal(fd)) {
+        return fd;
+      }
+      state.postcopy = 'advised';
+      return reply('none', undefined, [fd]);
+    });
+  },
+  POSTCOPY_LISTEN: ({ state, handler }) => {
+    if (handler.postcopyListen === undefined) {
+      return NOT_HANDLED;
+    }
+    return done(handler.postcopyListen(), () => {
+      state.postcopy = 'listening';
+    });
+  },
+  POSTCOPY_END: ({ state, handler }) => {
+    return chain(handler.postcopyEnd?.(), (refusal) => {
+      state.postcopy = 'off';
+      state.postcopyConfirmation = false;
+      return reply('u64', isRefusal(refusal) ? 1n : 0n);
+    });
+  },
 };
 
 /** The regions with this process's addresses, while postcopy listens; undefined when it does not. */

@@ -9,7 +9,7 @@ import { ringOf } from '../session-rules.js';
 import type { SessionState } from '../session-state.js';
 import { splitVringBase } from '../vring-base.js';
 import type { ActionContext, Actions } from './action.js';
-import { done, must, notifyOf, reply, vringFdOf } from './action.js';
+import { done, NOT_HANDLED, notifyOf, reply, vringFdOf } from './action.js';
 
 export const RING_ACTIONS: Actions = {
   SET_VRING_NUM: ({ state, handler }, { payload: { index, num } }) => {
@@ -57,12 +57,14 @@ export const RING_ACTIONS: Actions = {
   SET_VRING_ENABLE: ({ state, handler }, { payload: { index, num } }) => {
     return enableRing(state, handler, index, num === 1);
   },
-  VRING_KICK: ({ state, handler }, { payload: { index } }) =>
-    must(handler.kickVring?.bind(handler), (kick) => {
-      return done(kick(index), () => {
-        ringOf(state, index).started = true;
-      });
-    }),
+  VRING_KICK: ({ state, handler }, { payload: { index } }) => {
+    if (handler.kickVring === undefined) {
+      return NOT_HANDLED;
+    }
+    return done(handler.kickVring(index), () => {
+      ringOf(state, index).started = true;
+    });
+  },
 };
 
 /** SET_VRING_KICK. Without protocol features nobody enables rings, so the start does. */

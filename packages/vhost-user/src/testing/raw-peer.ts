@@ -1,7 +1,7 @@
 /** The far end of a memory socket, driven by hand: sends any bytes, reads what came back as frames. */
 import { encodeMessage, encodeRequest, FLAG_NEED_REPLY, HEADER_SIZE, VERSION } from '../codec.js';
-import { type Direction, type PayloadOf, type RequestName, rowById } from '../messages.js';
-import { BACKEND_REQUESTS, FRONTEND_REQUESTS, type MessageRow } from '../messages.js';
+import type { Direction, MessageRow, PayloadOf, RequestName } from '../messages.js';
+import { BACKEND_REQUESTS, FRONTEND_REQUESTS, rowById } from '../messages.js';
 import type { MemorySocket } from './memory-socket.js';
 
 /** A frame as it came over the socket. */
@@ -40,7 +40,11 @@ export class RawPeer {
   }
 
   /** Send a request by number with any payload. */
-  sendRaw(request: number, payload: Uint8Array, options: { readonly needReply?: boolean; readonly fds?: number } = {}): void {
+  sendRaw(
+    request: number,
+    payload: Uint8Array,
+    options: { readonly needReply?: boolean; readonly fds?: number } = {},
+  ): void {
     const flags = VERSION | (options.needReply === true ? FLAG_NEED_REPLY : 0);
     this.sendBytes(encodeMessage(request, flags, payload), options.fds ?? 0);
   }

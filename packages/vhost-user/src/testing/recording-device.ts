@@ -9,9 +9,17 @@ import type {
 } from '../backend-handler.js';
 import type { CloseReason } from '../close-reason.js';
 import type { OutgoingFd } from '../output-queue.js';
-import type { ConfigAccess, InflightArea, IotlbMessage, LogArea, MemoryRegion, VringAddr } from '../payloads.js';
+import type {
+  ConfigAccess,
+  InflightArea,
+  IotlbMessage,
+  LogArea,
+  MemoryRegion,
+  VringAddr,
+} from '../payloads.js';
 import type { ReceivedFd } from '../received-fd.js';
-import { type Refusal, refuse } from '../refusal.js';
+import type { Refusal } from '../refusal.js';
+import { refuse } from '../refusal.js';
 
 /** One call: method name and plain arguments. */
 export type Call = readonly [method: string, ...args: unknown[]];
@@ -32,7 +40,9 @@ export class RecordingDevice implements BackendHandler {
 
   /** Names of the calls so far, without the ones around every message. */
   get names(): string[] {
-    return this.calls.map(([name]) => name).filter((name) => !['quiesce', 'resume', 'messageHandled'].includes(name));
+    return this.calls
+      .map(([name]) => name)
+      .filter((name) => !['quiesce', 'resume', 'messageHandled'].includes(name));
   }
 
   setFeatures(change: FeatureChange): Outcome {
