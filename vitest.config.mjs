@@ -6,7 +6,10 @@ import { flavourEnv } from './tools/lib/flavours.mjs';
 
 const MINUTE = 60_000;
 const PACKAGES = 'packages/*/dist/**/*.test.js';
-const CONFORMANCE = 'packages/*/dist/**/*.conformance.test.js';
+const CONFORMANCE = [
+  'packages/*/dist/**/*.conformance.test.js',
+  'test/dist/loopback/**/*.conformance.test.js',
+];
 /** Folders of test/ that have a project of their own. */
 const APART = ['test/dist/interop/**', 'test/dist/perf/**', 'test/dist/soak/**'];
 
@@ -37,16 +40,16 @@ export default defineConfig({
     teardownTimeout: 20_000,
     passWithNoTests: true,
     projects: [
-      project('unit', 1, { include: [PACKAGES], exclude: [CONFORMANCE], env: checked, maxWorkers: 2 }),
+      project('unit', 1, { include: [PACKAGES], exclude: CONFORMANCE, env: checked, maxWorkers: 2 }),
       project('native', 2, {
         include: ['test/dist/native/**/*.test.js'],
         testTimeout: 5 * MINUTE,
         hookTimeout: 5 * MINUTE,
         maxWorkers: 1,
       }),
-      project('conformance', 3, { include: [CONFORMANCE], env: checked, testTimeout: MINUTE, maxWorkers: 1 }),
+      project('conformance', 3, { include: CONFORMANCE, env: checked, testTimeout: MINUTE, maxWorkers: 1 }),
       project('asan', 4, {
-        include: [CONFORMANCE, 'test/dist/robustness/**/*.test.js'],
+        include: [...CONFORMANCE, 'test/dist/robustness/**/*.test.js'],
         env: flavourEnv('asan'),
         testTimeout: 5 * MINUTE,
         hookTimeout: MINUTE,
@@ -54,7 +57,7 @@ export default defineConfig({
       }),
       project('system', 5, {
         include: ['test/dist/**/*.test.js'],
-        exclude: [...APART, 'test/dist/native/**'],
+        exclude: [...APART, ...CONFORMANCE, 'test/dist/native/**'],
         env: checked,
         testTimeout: 2 * MINUTE,
         hookTimeout: MINUTE,

@@ -251,8 +251,12 @@ export interface Addon {
   virtioUnbind(device: number, queue: number): void;
   /** Fresh indices, receive buffers posted, slot opened. Throws VIRTIO_HEADROOM when a mbuf has no room for the header. */
   virtioQueueStart(device: number, queue: number): void;
-  /** Closes the slot and takes every posted mbuf back; returns how many. */
-  virtioQueueStop(device: number, queue: number): number;
+  /**
+   * Closes the slot and takes every posted mbuf back; returns how many. With `quarantine` they stay out of use, because a device that
+   * went away without letting go may still be writing into them, until virtioReleaseQuarantine or virtioDestroy.
+   */
+  virtioQueueStop(device: number, queue: number, quarantine: boolean): number;
+  virtioReleaseQuarantine(device: number): void;
   /** Eventfd by which we notify the device, -1: none. Taken over. */
   virtioQueueKick(device: number, queue: number, fd: number): void;
   /** Eventfd by which the device notifies us (an idle lcore sleeps on it), -1: none. Taken over. */
@@ -299,6 +303,8 @@ export interface VirtioQueueAreas {
   avail: bigint;
   /** Used ring, or the device's event structure of a packed ring. */
   used: bigint;
+  /** What SET_VRING_BASE has to say. */
+  base: number;
 }
 
 export interface VhostBindOptions {

@@ -25,7 +25,9 @@ export interface DriverCase {
   /** Devargs that must be refused, with a part of the error text. */
   readonly refused: readonly (readonly [devargs: string, text: RegExp])[];
   /** Connects the other side of a started port. */
-  peer?(port: Port, n: number): Promise<DriverPeer>;
+  peer?(port: Port, n: number, eal: Eal): Promise<DriverPeer>;
+  /** Drivers that the other side needs. */
+  readonly peerDrivers?: readonly Driver[];
   /** Queue pairs to use in the multi-queue test; their devargs must allow it. Default 1: no such test. */
   readonly pairs?: number;
 }
@@ -94,7 +96,12 @@ export function describeDriver(test: DriverCase): void {
 
   describe(`driver ${driver.name}`, () => {
     beforeAll(async () => {
-      eal = await Eal.init({ memory: 64, huge: 'never', lcores: '0', drivers: [driver] });
+      eal = await Eal.init({
+        memory: 64,
+        huge: 'never',
+        lcores: '0',
+        drivers: [driver, ...(test.peerDrivers ?? [])],
+      });
       pool = eal.createPool({ name: 'conformance', size: POOL_SIZE, cache: 64 });
       // What the process opens once (its epoll instance, for instance) is not a leak of the first test.
       await eal.detach(await eal.attach(`${driver.name}${attached}${test.devargs(attached++)}`));

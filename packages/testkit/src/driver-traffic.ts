@@ -94,7 +94,8 @@ export function describeTraffic(test: DriverCase, { withPort, ready, bench }: Tr
   const withPeer = (body: (port: Port, peer: DriverPeer) => Promise<void>, pairs = 1) =>
     withPort(async (port, n) => {
       await ready(port, pairs);
-      const peer = await connect(port, n);
+      const peer = await connect(port, n, bench.eal);
+      if (capabilities.lsc === true) await until(() => port.link.up);
       try {
         await body(port, peer);
       } finally {
@@ -108,8 +109,8 @@ export function describeTraffic(test: DriverCase, { withPort, ready, bench }: Tr
       await ready(port);
       const seen: boolean[] = [];
       port.on('intr_lsc', (which) => seen.push(which.link.up));
-      const peer = await connect(port, n);
-      expect(port.link.up).toBe(true);
+      const peer = await connect(port, n, bench.eal);
+      await until(() => port.link.up);
       await peer.close();
       await until(() => !port.link.up);
       expect(seen).toEqual([true, false]);
@@ -193,7 +194,8 @@ export function describeTraffic(test: DriverCase, { withPort, ready, bench }: Tr
     withPort(async (port, n) => {
       await ready(port);
       for (let round = 0; round < 5; round++) {
-        const peer = await connect(port, n);
+        const peer = await connect(port, n, bench.eal);
+        await until(() => port.link.up);
         peer.send(makeFrames([100, 200, MTU_OF_JUMBO]), 0);
         if (round % 2 === 0) expect(await receive(port, 3)).toHaveLength(3);
         await peer.close();

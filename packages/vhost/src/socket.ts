@@ -125,7 +125,8 @@ export class VhostSocket extends TypedEmitter<VhostEvents> {
       problem: (_d, text) => this.emitSafe('problem', `${this.path}: ${text}`),
       connectionClosed: (d, reason) => {
         if (this.#device === d) this.#device = undefined;
-        if (reason.by !== 'peer') this.emitSafe('problem', `${this.path}: connection closed: ${reason.text}`);
+        if (reason.by !== 'peer' && reason.code !== 'VHOST_CLOSED')
+          this.emitSafe('problem', `${this.path}: connection closed: ${reason.text}`);
         this.emitSafe('destroy_connection', d, reason);
       },
     });

@@ -4,6 +4,7 @@
  */
 import type {
   Device,
+  Limits,
   LinkStatus,
   PortConfig,
   ProbeContext,
@@ -15,7 +16,7 @@ import { randomMac } from '@pollwire/ethdev';
 import type { ArenaInfo } from '@pollwire/native';
 import { native, onDeviceEvent, PollwireError } from '@pollwire/native';
 import type { SharedRegion, VringPlan } from '@pollwire/vhost-user';
-import { featureNames, packVringBase, startDevice, stopDevice } from '@pollwire/vhost-user';
+import { Feature, featureNames, startDevice, stopDevice } from '@pollwire/vhost-user';
 import type { FeatureArgs } from './features.js';
 import { REQUIRED, wishedFeatures } from './features.js';
 import type { Backend } from './user-link.js';
@@ -37,15 +38,12 @@ interface PortQueue {
   readonly pool: number;
 }
 
-const PACKED = 1n << 34n;
-/** A fresh packed ring: index 0 with its wrap counter set, on both sides (virtio 1.2 §2.8.1). */
-const FRESH_PACKED = packVringBase({ availIndex: 0, availWrap: true, usedIndex: 0, usedWrap: true });
 const NO_POOL = 0xffff_ffff;
 
 export class VirtioUserPort implements Device {
   readonly mac: Uint8Array;
   readonly link: Partial<LinkStatus>;
-  readonly limits: Device['limits'];
+  readonly limits: Partial<Limits>;
   readonly #ctx: ProbeContext<VirtioUserArgs>;
   readonly #link: UserLink;
   readonly #id: number;
@@ -139,7 +137,7 @@ export class VirtioUserPort implements Device {
       connected: backend === undefined ? '0' : '1',
       running: this.#running === undefined ? '0' : '1',
       features: `0x${features.toString(16)} (${featureNames(features).join(', ')})`,
-      ring: (features & PACKED) === 0n ? 'split' : 'packed',
+      ring: (features & Feature.VIRTIO_F_RING_PACKED) === 0n ? 'split' : 'packed',
       queue_size: String(queue_size),
       backend_queue_pairs: String(backend?.negotiated.queueNum ?? ''),
     };
@@ -162,7 +160,7 @@ export class VirtioUserPort implements Device {
 
   #lost(reason: string): void {
     this.#ctx.log.notice(`${this.#ctx.args.path}: the back-end is gone (${reason}); waiting for it`);
-    this.#haltRings();
+    this.#haltRings('gone');
   }
 
   /** Brings the rings to what is wanted now, after whatever conversation is under way. */
@@ -179,7 +177,8 @@ export class VirtioUserPort implements Device {
   async #run(backend: Backend): Promise<void> {
     const { client, negotiated } = backend;
     const { features } = negotiated;
-    const packed = (features & PACKED) !== 0n;
+    // The last back-end has had the time of a whole negotiation to stop writing.
+    native.virtioReleaseQuarantine(this.#id);
     const kicks: number[] = [];
     try {
       const vrings: VringPlan[] = [];
@@ -192,7 +191,6 @@ export class VirtioUserPort implements Device {
           index: vq,
           size: this.#ctx.args.queue_size,
           ...areas,
-          base: packed ? FRESH_PACKED : 0,
           kickFd,
           callFd,
         });
@@ -206,12 +204,12 @@ export class VirtioUserPort implements Device {
       kicks.length = 0;
     } catch (error) {
       for (const fd of kicks) native.closeFd(fd);
-      this.#haltRings();
+      this.#haltRings('gone');
       client.close('the rings could not be started');
       throw error;
     }
     if (this.#link.backend !== backend) {
-      this.#haltRings();
+      this.#haltRings('gone');
       return;
     }
     this.#running = backend;
@@ -219,19 +217,24 @@ export class VirtioUserPort implements Device {
   }
 
   async #halt(backend: Backend): Promise<void> {
-    const rings = [...this.#used()].map(({ vq }) => vq);
+    const rings = this.#used().map(({ vq }) => vq);
+    let how: 'let go' | 'gone' = 'gone';
     try {
-      if (backend.client.open) await stopDevice(backend.client, rings);
+      if (backend.client.open) {
+        await stopDevice(backend.client, rings);
+        how = 'let go';
+      }
     } catch (error) {
       // A back-end that does not let go in order loses the connection; the rings stop either way.
-      this.#ctx.log.warn(`${this.#ctx.args.path}: ${(error as Error).message}`);
+      if (backend.client.open) this.#ctx.log.warn(`${this.#ctx.args.path}: ${(error as Error).message}`);
       backend.client.close('the rings could not be stopped in order');
     }
-    this.#haltRings();
+    this.#haltRings(how);
   }
 
-  #haltRings(): void {
-    for (const { vq } of this.#queues.values()) native.virtioQueueStop(this.#id, vq);
+  /** @param how whether the back-end has let go of the buffers, or may still be writing into them */
+  #haltRings(how: 'let go' | 'gone'): void {
+    for (const { vq } of this.#queues.values()) native.virtioQueueStop(this.#id, vq, how === 'gone');
     this.#running = undefined;
     this.#ctx.link({ up: false });
   }

@@ -1,0 +1,20 @@
+/** The command table: every command of the prompt. A new family is a file beside this one and a line here. */
+import type { Command } from '../grammar.js';
+import type { CommandContext } from './context.js';
+import { controlCommands } from './control.js';
+import { helpCommands } from './help.js';
+import { portCommands } from './port.js';
+import { setForwardingCommands } from './set-forwarding.js';
+import { setPortCommands } from './set-port.js';
+import { showConfigCommands } from './show-config.js';
+import { showPortCommands } from './show-port.js';
+
+export const COMMANDS: readonly Command<CommandContext>[] = [
+  ...helpCommands(() => COMMANDS),
+  ...controlCommands,
+  ...showPortCommands,
+  ...showConfigCommands,
+  ...setForwardingCommands,
+  ...setPortCommands,
+  ...portCommands,
+];

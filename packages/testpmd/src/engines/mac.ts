@@ -1,0 +1,22 @@
+/** mac: destination := the configured peer of the transmit port, source := that port's own address. */
+import { parseMac } from '@pollwire/ethdev';
+import type { Engine } from './engine.js';
+import { EtherRewriter, macWords } from './ether.js';
+
+export const mac: Engine = {
+  name: 'mac',
+  open(stream, ctx) {
+    const addresses = macWords(parseMac(stream.data.peer), stream.ownMac);
+    const ether = new EtherRewriter(ctx.arena, ctx.mbufs);
+    const handles = stream.burst.handles;
+    return {
+      forward() {
+        const n = stream.receive();
+        if (n === 0) return 0;
+        for (let i = 0; i < n; i++) ether.set(handles[i] as number, addresses);
+        stream.send(n);
+        return n;
+      },
+    };
+  },
+};
