@@ -12,6 +12,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   addSlots(env, exports);
   addPorts(env, exports);
   addVhost(env, exports);
+  addVirtio(env, exports);
   addSys(env, exports);
   addWatch(env, exports);
   addEvents(env, exports);

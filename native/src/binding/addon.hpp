@@ -14,6 +14,7 @@ void addLcore(Napi::Env env, Napi::Object exports);
 void addSlots(Napi::Env env, Napi::Object exports);
 void addPorts(Napi::Env env, Napi::Object exports);
 void addVhost(Napi::Env env, Napi::Object exports);
+void addVirtio(Napi::Env env, Napi::Object exports);
 void addSys(Napi::Env env, Napi::Object exports);
 void addWatch(Napi::Env env, Napi::Object exports);
 void addEvents(Napi::Env env, Napi::Object exports);

@@ -18,7 +18,8 @@ struct Listener {
 };
 
 std::mutex listenerLock;
-std::unique_ptr<Listener> listener;
+// Never destroyed at exit: by then its isolate is gone.
+auto& listener = *new std::unique_ptr<Listener>();
 
 void wakeListener() noexcept {
   const std::lock_guard<std::mutex> hold(listenerLock);
@@ -40,6 +41,7 @@ void deliver(Napi::Env env) {
   for (const events::Event& event : events::drain()) {
     Napi::Object out = Napi::Object::New(env);
     out.Set("type", "ring_broken");
+    out.Set("side", event.side == events::Side::kVhost ? "vhost" : "virtio");
     out.Set("device", event.device);
     out.Set("ring", event.ring);
     out.Set("reason", event.reason);

@@ -29,7 +29,9 @@ Napi::Value lcoreEnter(const Napi::CallbackInfo& info) {
   check(info.Env(), nameThisThread(text(info, 2, "name")));
   setCurrentLcore(id);
   // A terminated Worker never calls lcoreLeave itself; its environment still ends on this thread.
-  info.Env().AddCleanupHook(leave);
+  static thread_local bool hooked = false;
+  if (!hooked) info.Env().AddCleanupHook(leave);
+  hooked = true;
   return info.Env().Undefined();
 }
 

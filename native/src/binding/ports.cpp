@@ -20,7 +20,8 @@ struct Bound {
 };
 
 std::mutex boundLock;
-std::map<std::uint32_t, Bound> bound;
+// Never destroyed at exit: lcores may still be polling.
+auto& bound = *new std::map<std::uint32_t, Bound>();
 
 BurstSlot& freshSlot(const Napi::CallbackInfo& info, std::uint32_t id) {
   BurstSlot* slot = slots::byId(id);

@@ -117,6 +117,13 @@ Napi::Value memfdCreate(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), file.fd.release());
 }
 
+Napi::Value mapFile(const Napi::CallbackInfo& info) {
+  const auto length = static_cast<std::uint64_t>(info[1].ToNumber().DoubleValue());
+  auto* mapping = new Mapping(take(info.Env(), Mapping::mapFile(i32(info, 0, "fd"), 0, length)));
+  return Napi::ArrayBuffer::New(
+      info.Env(), mapping->data(), mapping->size(), [](Napi::Env, void*, Mapping* owned) { delete owned; }, mapping);
+}
+
 Napi::Value eventfdCreate(const Napi::CallbackInfo& info) { return fdValue(info, createEventFd()); }
 
 Napi::Value eventfdSignal(const Napi::CallbackInfo& info) {
@@ -141,6 +148,7 @@ void addSys(Napi::Env, Napi::Object exports) {
   add(exports, "closeFd", closeFd);
   add(exports, "describeFd", describeFd);
   add(exports, "memfdCreate", memfdCreate);
+  add(exports, "mapFile", mapFile);
   add(exports, "eventfdCreate", eventfdCreate);
   add(exports, "eventfdSignal", eventfdSignal);
   add(exports, "eventfdRead", eventfdRead);

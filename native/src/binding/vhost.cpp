@@ -16,7 +16,8 @@ constexpr std::uint32_t kMaxDevices = 1024;
 constexpr std::uint32_t kMaxVrings = 257;
 
 std::mutex devicesLock;
-std::map<std::uint32_t, std::unique_ptr<vhost::Device>> devices;
+// Never destroyed at exit: the kernel gives everything back, and lcores may still be polling.
+auto& devices = *new std::map<std::uint32_t, std::unique_ptr<vhost::Device>>();
 
 vhost::Device& deviceOf(const Napi::CallbackInfo& info) {
   const std::uint32_t id = u32(info, 0, "device");

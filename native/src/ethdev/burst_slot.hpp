@@ -10,6 +10,7 @@
 #include "base/compiler.hpp"
 #include "base/counters.hpp"
 #include "base/ids.hpp"
+#include "sys/eventfd.hpp"
 
 namespace pollwire {
 
@@ -124,6 +125,13 @@ class alignas(2 * kCacheLine) BurstSlot {
     const Hold hold(*this);
     if (closed_ != 0 || arm_ == nullptr) return Wait{-1, false};
     return Wait{waitFd_, arm_(context_, wanted)};
+  }
+
+  // Clears what made `fd`, which arm() returned, readable. Not when the slot sleeps on something else by now: the control
+  // plane may have closed the descriptor, and its number may be another's.
+  void drain(int fd) noexcept {
+    const Hold hold(*this);
+    if (closed_ == 0 && waitFd_ == fd) (void)drainEventFd(fd);
   }
 
   Counters* counters() const noexcept { return counters_; }

@@ -38,6 +38,7 @@ void wake(std::uint32_t lcore) noexcept {
 
 bool wait(std::uint32_t lcore, std::span<const std::uint32_t> slotIds, std::uint32_t microseconds) noexcept {
   pollfd fds[kMaxWatched + 1];
+  BurstSlot* sources[kMaxWatched + 1];
   nfds_t count = 0;
   const int wakeFd = wakeFdOf(lcore);
   if (wakeFd >= 0) fds[count++] = pollfd{wakeFd, POLLIN, 0};
@@ -49,7 +50,9 @@ bool wait(std::uint32_t lcore, std::span<const std::uint32_t> slotIds, std::uint
     if (slot == nullptr) continue;
     const BurstSlot::Wait armed = slot->arm(true);
     pending = pending || armed.pending;
-    if (armed.fd >= 0) fds[count++] = pollfd{armed.fd, POLLIN, 0};
+    if (armed.fd < 0) continue;
+    sources[count] = slot;
+    fds[count++] = pollfd{armed.fd, POLLIN, 0};
   }
   bool kicked = pending;
   if (!pending) {
@@ -57,8 +60,12 @@ bool wait(std::uint32_t lcore, std::span<const std::uint32_t> slotIds, std::uint
     if (::ppoll(fds, count, &deadline, nullptr) > 0) {
       for (nfds_t i = 0; i < count; i++) {
         if (fds[i].revents == 0) continue;
-        (void)drainEventFd(fds[i].fd);
-        if (i >= firstSlot) kicked = true;
+        if (i < firstSlot) {
+          (void)drainEventFd(fds[i].fd);
+        } else {
+          sources[i]->drain(fds[i].fd);
+          kicked = true;
+        }
       }
     }
   }

@@ -8,9 +8,12 @@
 namespace pollwire::events {
 
 enum class Type : std::uint32_t { kRingBroken = 1 };
+// Which side of a ring; numbers of vhost and virtio devices are counted apart.
+enum class Side : std::uint32_t { kVhost, kVirtio };
 
 struct Event {
   Type type;
+  Side side;
   std::uint32_t device;
   std::uint32_t ring;
   // A string literal.

@@ -27,4 +27,49 @@ PW_INLINE void countFrame(Counters& counters, const std::byte* data, std::uint32
   }
 }
 
+// The same for a whole burst: neighbours of one length are counted together, and everything reaches the counters once,
+// when the burst ends.
+class BurstStats {
+ public:
+  explicit BurstStats(Counters& counters) noexcept : counters_(counters) {}
+  BurstStats(const BurstStats&) = delete;
+  BurstStats& operator=(const BurstStats&) = delete;
+  PW_INLINE ~BurstStats() {
+    flushRun();
+    counters_.add(kPACKETS, packets_);
+    counters_.add(kBYTES, bytes_);
+  }
+
+  // `data` points at the frame's first 6 bytes.
+  PW_INLINE void add(const std::byte* data, std::uint32_t length) noexcept {
+    if (PW_UNLIKELY(length != runLength_)) {
+      flushRun();
+      runLength_ = length;
+    }
+    run_++;
+    packets_++;
+    bytes_ += length;
+    if (PW_UNLIKELY((std::to_integer<unsigned>(data[0]) & 1u) != 0)) countGroup(counters_, data);
+  }
+
+  std::uint32_t packets() const noexcept { return packets_; }
+
+ private:
+  PW_INLINE void flushRun() noexcept {
+    if (run_ != 0) counters_.add(sizeClass(runLength_), run_);
+    run_ = 0;
+  }
+  // Static, so that the object itself stays in registers.
+  static void countGroup(Counters& counters, const std::byte* data) noexcept {
+    static constexpr unsigned char kAll[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+    counters.add(std::memcmp(data, kAll, 6) == 0 ? kBROADCAST : kMULTICAST, 1);
+  }
+
+  Counters& counters_;
+  std::uint32_t runLength_ = 0;
+  std::uint32_t run_ = 0;
+  std::uint32_t packets_ = 0;
+  std::uint64_t bytes_ = 0;
+};
+
 }  // namespace pollwire

@@ -43,15 +43,16 @@ Result<std::uint32_t> allocate() {
 
 void release(std::uint32_t id) {
   if (id >= kMaxSlots) return;
-  detail::table[id].unbind();
   const std::lock_guard<std::mutex> hold(tableLock);
+  // Without counters it cannot be bound by somebody who kept the id.
+  detail::table[id].reset(nullptr);
   taken.reset(id);
 }
 
 void releaseAll() {
   const std::lock_guard<std::mutex> hold(tableLock);
   for (std::uint32_t id = 0; id < kMaxSlots; id++) {
-    if (taken[id]) detail::table[id].unbind();
+    if (taken[id]) detail::table[id].reset(nullptr);
     counterOffsets[id] = 0;
   }
   taken.reset();

@@ -106,7 +106,8 @@ PW_INLINE std::uint32_t tailroomOf(const Mbuf* mbuf) noexcept {
   return end < mbuf->bufLen ? mbuf->bufLen - end : 0;
 }
 
-// A fresh single-segment packet of `length` bytes behind the default headroom: two 16-byte stores' worth of fields.
+// A fresh single-segment packet of `length` bytes behind the default headroom, with nothing left of the last packet's
+// metadata. All in one cache line.
 PW_INLINE void resetForRx(Mbuf* mbuf, std::uint16_t port, std::uint32_t length) noexcept {
   mbuf->dataOff = kHeadroom;
   mbuf->refcnt = 1;
@@ -117,6 +118,13 @@ PW_INLINE void resetForRx(Mbuf* mbuf, std::uint16_t port, std::uint32_t length) 
   mbuf->vlanTci = 0;
   mbuf->next = kNoHandle;
   mbuf->olFlags = 0;
+  mbuf->packetType = 0;
+  mbuf->hashRss = 0;
+  mbuf->l2Len = 0;
+  mbuf->l4Len = 0;
+  mbuf->l3Len = 0;
+  mbuf->tsoSegsz = 0;
+  mbuf->vlanTciOuter = 0;
 }
 
 }  // namespace pollwire

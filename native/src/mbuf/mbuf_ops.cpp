@@ -10,9 +10,12 @@ namespace pollwire {
 
 namespace {
 
+constexpr std::uint32_t kMaxAppend = 65535;
+
 // Gives one reference up; true when it was the last and the mbuf may be recycled.
 bool dropReference(Mbuf* mbuf) noexcept {
-  if (PW_LIKELY(loadRelaxed(mbuf->refcnt) == 1)) return true;
+  // What other owners did to the payload comes before what the next one does.
+  if (PW_LIKELY(loadAcquire(mbuf->refcnt) == 1)) return true;
   if (std::atomic_ref<std::uint16_t>(mbuf->refcnt).fetch_sub(1) != 1) return false;
   mbuf->refcnt = 1;
   return true;
@@ -52,6 +55,9 @@ void copyMetadata(Mbuf* to, const Mbuf* from) noexcept {
   to->vlanTciOuter = from->vlanTciOuter;
   to->timestamp = from->timestamp;
 }
+
+// Nobody else sees this segment's buffer.
+bool isExclusive(const Mbuf* mbuf) noexcept { return loadAcquire(mbuf->refcnt) == 1 && mbuf->flags == 0; }
 
 Mbuf* lastSegment(Mbuf* mbuf) noexcept {
   while (mbuf->next != kNoHandle) mbuf = mbufOf(mbuf->next);
@@ -119,13 +125,14 @@ bool appendPacket(Handle headHandle, std::span<const std::byte> source) noexcept
   Mbuf* head = mbufOf(headHandle);
   Mbuf* last = lastSegment(head);
   Mempool* pool = Mempool::byId(head->pool);
+  if (source.size() > kMaxAppend) return false;
+  if (source.empty()) return true;
   const auto total = static_cast<std::uint32_t>(source.size());
-  const std::uint32_t inLast = std::min(total, tailroomOf(last));
+  const std::uint32_t inLast = isExclusive(last) ? std::min(total, tailroomOf(last)) : 0;
   const std::uint32_t room = pool->dataRoom();
   const std::uint32_t extra = (total - inLast + room - 1) / room;
-  // Room for 64 KiB in 64-byte mbufs would be 1024; larger appends are made of several calls.
-  Handle fresh[256];
-  if (extra > 256 || head->nbSegs + extra > 0xffff) return false;
+  Handle fresh[kMaxAppend / Mempool::kMinDataRoom + 1];
+  if (head->nbSegs + extra > 0xffff) return false;
   if (extra != 0 && pool->allocBulk(fresh, extra) != extra) return false;
 
   std::memcpy(dataOf(last) + last->dataLen, source.data(), inLast);
@@ -163,7 +170,6 @@ Handle copyPacket(Handle headHandle, Mempool& pool) noexcept {
   if (copy == kNoHandle) return kNoHandle;
   Mbuf* target = mbufOf(copy);
   resetForRx(target, source->port, 0);
-  const std::uint32_t olFlags = source->olFlags;
   for (const Mbuf* mbuf = source;; mbuf = mbufOf(mbuf->next)) {
     if (!appendPacket(copy, {dataOf(mbuf), mbuf->dataLen})) {
       freeChain(copy);
@@ -172,7 +178,6 @@ Handle copyPacket(Handle headHandle, Mempool& pool) noexcept {
     if (mbuf->next == kNoHandle) break;
   }
   copyMetadata(target, source);
-  target->olFlags = olFlags;
   return copy;
 }
 
@@ -182,13 +187,13 @@ Handle clonePacket(Handle headHandle, Mempool& pool) noexcept {
   std::uint16_t segments = 0;
   for (Handle handle = headHandle; handle != kNoHandle; handle = mbufOf(handle)->next) {
     Mbuf* source = mbufOf(handle);
-    const Handle copy = pool.alloc();
-    if (copy == kNoHandle || (source->flags & kMbufExternal) != 0) {
-      if (copy != kNoHandle) pool.putBulk(&copy, 1);
+    const Handle owner = (source->flags & kMbufClone) != 0 ? source->ext : handle;
+    const bool shareable = (source->flags & kMbufExternal) == 0 && loadRelaxed(mbufOf(owner)->refcnt) != 0xffff;
+    const Handle copy = shareable ? pool.alloc() : kNoHandle;
+    if (copy == kNoHandle) {
       if (first != kNoHandle) freeChain(first);
       return kNoHandle;
     }
-    const Handle owner = (source->flags & kMbufClone) != 0 ? source->ext : handle;
     std::atomic_ref<std::uint16_t>(mbufOf(owner)->refcnt).fetch_add(1);
     Mbuf* target = mbufOf(copy);
     resetForRx(target, source->port, source->dataLen);
@@ -215,7 +220,7 @@ Handle clonePacket(Handle headHandle, Mempool& pool) noexcept {
 bool linearize(Handle headHandle) noexcept {
   Mbuf* head = mbufOf(headHandle);
   if (head->next == kNoHandle) return true;
-  if (head->refcnt != 1 || head->flags != 0) return false;
+  if (!isConsistent(head) || !isExclusive(head)) return false;
   if (head->pktLen > head->bufLen) return false;
   if (head->dataOff + head->pktLen > head->bufLen) {
     std::memmove(head->bufAddr, dataOf(head), head->dataLen);

@@ -5,14 +5,18 @@
 #include <cstdint>
 #include <span>
 
+#include "base/shared.hpp"
 #include "mbuf/mbuf.hpp"
 #include "mbuf/mempool.hpp"
 
 namespace pollwire {
 
-// True when the mbuf can go straight back: not shared, not chained, its own buffer.
+// True when the mbuf can go straight back: not shared, not chained, its own buffer. One branch. The acquire pairs with the
+// release of the reference that another thread gave up last.
 PW_INLINE bool isPlain(const Mbuf* mbuf) noexcept {
-  return mbuf->refcnt == 1 && mbuf->nbSegs == 1 && mbuf->flags == 0;
+  const std::uint32_t shared = loadAcquire(mbuf->refcnt) ^ 1u;
+  const std::uint32_t chained = (mbuf->nbSegs ^ 1u) | mbuf->next;
+  return (shared | chained | mbuf->flags) == 0;
 }
 
 // Gives one reference of every segment up; segments whose last reference that was return to their pools.
@@ -42,7 +46,8 @@ bool isConsistent(const Mbuf* head) noexcept;
 std::uint32_t readPacket(const Mbuf* head, std::uint32_t offset, std::span<std::byte> target) noexcept;
 std::uint32_t writePacket(Mbuf* head, std::uint32_t offset, std::span<const std::byte> source) noexcept;
 
-// Appends bytes, taking more segments from the head's pool as needed; false and unchanged when the pool is empty.
+// Appends at most 65,535 bytes, taking more segments from the head's pool as needed; bytes that a clone shares are not
+// touched. False and unchanged when there are more bytes or the pool is empty.
 bool appendPacket(Handle head, std::span<const std::byte> source) noexcept;
 
 // Joins two packets. False when the result would have more than 65,535 segments.
@@ -51,10 +56,11 @@ bool joinChains(Handle head, Handle tail) noexcept;
 // Deep copy, metadata included; kNoHandle when `pool` runs empty.
 Handle copyPacket(Handle head, Mempool& pool) noexcept;
 
-// Second packet that shares every segment's payload; kNoHandle when `pool` runs empty.
+// Second packet that shares every segment's payload; kNoHandle when `pool` runs empty or a segment has 65,535 owners.
 Handle clonePacket(Handle head, Mempool& pool) noexcept;
 
-// Moves all data into the first segment; false when it does not fit there or the first segment is shared.
+// Moves all data into the first segment; false when it does not fit there, the first segment is shared, or the packet is not
+// consistent.
 bool linearize(Handle head) noexcept;
 
 }  // namespace pollwire

@@ -23,7 +23,7 @@ Result<std::uint32_t> Mempool::create(const std::string& name, std::uint32_t cou
   Arena* arena = Arena::get();
   if (arena == nullptr) return Status(StatusCode::kBadState, "pool " + name + ": create the arena first");
   if (count == 0) return Status(StatusCode::kOutOfRange, "pool " + name + ": 0 mbufs; ask for at least 1");
-  if (dataRoom < kHeadroom + 64 || dataRoom > 65472) {
+  if (dataRoom < kMinDataRoom || dataRoom > 65472) {
     return Status(StatusCode::kOutOfRange, "pool " + name + ": data room of " + std::to_string(dataRoom) +
                                                " bytes; give 192 to 65472, headroom of 128 included");
   }
@@ -89,6 +89,10 @@ Status Mempool::destroy(std::uint32_t id) {
   const std::lock_guard<std::mutex> hold(tableLock);
   Mempool* pool = byId(id);
   if (pool == nullptr) return Status(StatusCode::kNotFound, "there is no pool " + std::to_string(id));
+  if (pool->users_ != 0) {
+    return Status(StatusCode::kBusy, "pool " + pool->name_ + ": " + std::to_string(pool->users_) +
+                                         " rx queues take from it; close their ports first");
+  }
   const std::uint32_t out = pool->count_ - pool->available();
   if (out != 0) {
     return Status(StatusCode::kBusy, "pool " + pool->name_ + ": " + std::to_string(out) + " of " +

@@ -21,11 +21,12 @@ namespace pollwire {
 class Mempool {
  public:
   static constexpr std::uint32_t kMaxCache = 512;
+  static constexpr std::uint32_t kMinDataRoom = kHeadroom + 64;
 
   // `count` mbufs with `dataRoom` bytes of buffer each (headroom included). The pool takes an id that its mbufs carry.
   static Result<std::uint32_t> create(const std::string& name, std::uint32_t count, std::uint32_t dataRoom,
                                       std::uint32_t cacheSize);
-  // Fails with BUSY and the number outstanding while mbufs are out.
+  // Fails with BUSY while mbufs are out (and how many) or queues take from it.
   static Status destroy(std::uint32_t id);
   // Destroys whatever is left, for process teardown.
   static void destroyAll() noexcept;
@@ -60,6 +61,10 @@ class Mempool {
     putUnchecked(handles, count);
 #endif
   }
+
+  // A queue that allocates from this pool holds it: the pool cannot go while one does. Control plane only.
+  void retain() noexcept { users_++; }
+  void release() noexcept { users_--; }
 
   std::uint32_t id() const noexcept { return id_; }
   const std::string& name() const noexcept { return name_; }
@@ -123,6 +128,7 @@ class Mempool {
   std::uint32_t dataRoom_ = 0;
   std::uint32_t elementSize_ = 0;
   std::uint32_t cacheSize_ = 0;
+  std::uint32_t users_ = 0;
   std::uint64_t offset_ = 0;
   std::uint64_t ringOffset_ = 0;
   MpmcRing* ring_ = nullptr;

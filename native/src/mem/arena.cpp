@@ -16,8 +16,9 @@ std::uint64_t arenaBytes = 0;
 namespace {
 // The one arena of the process; replaced only by create() and destroy(), which the control plane calls.
 std::unique_ptr<Arena>& instance() {
-  static std::unique_ptr<Arena> arena;
-  return arena;
+  // Never destroyed at exit: pools, rings and devices point into it, in whatever order the process ends.
+  static auto* arena = new std::unique_ptr<Arena>();
+  return *arena;
 }
 }  // namespace
 

@@ -11,6 +11,9 @@ namespace pollwire::pmd {
 namespace {
 
 struct NullRx final : QueueEnd {
+  explicit NullRx(Mempool* source) : pool(source) { pool->retain(); }
+  ~NullRx() override { pool->release(); }
+
   Mempool* pool;
   Counters* counters;
   std::uint32_t size;
@@ -69,8 +72,7 @@ Result<std::unique_ptr<QueueEnd>> bindNullRx(BurstSlot& slot, std::uint32_t pool
     return Status(StatusCode::kOutOfRange, "null port: packets of " + std::to_string(size) + " bytes do not fit pool " +
                                                source->name() + ", whose mbufs hold " + std::to_string(source->segmentRoom()));
   }
-  auto queue = std::make_unique<NullRx>();
-  queue->pool = source;
+  auto queue = std::make_unique<NullRx>(source);
   queue->counters = slot.counters();
   queue->size = size;
   queue->port = port;

@@ -1,5 +1,6 @@
 #include "ring/ring_table.hpp"
 
+#include <array>
 #include <memory>
 #include <mutex>
 
@@ -7,7 +8,8 @@ namespace pollwire::rings {
 
 namespace {
 std::mutex tableLock;
-std::unique_ptr<Entry> table[kMaxRings];
+// Never destroyed at exit: lcores may still be polling.
+auto& table = *new std::array<std::unique_ptr<Entry>, kMaxRings>();
 }  // namespace
 
 Result<std::uint32_t> add(const std::string& name, void* memory, std::uint64_t offset, std::uint32_t capacity, bool singleProducer,

@@ -18,7 +18,9 @@ constexpr std::uint32_t kMinFrame = 14;
 constexpr std::uint32_t kMaxFrame = 65535 + 18;
 
 // Hands out frames that the control plane queued; rare, so it may lock and copy.
-std::uint32_t takeInjected(Queue& queue, Handle* out, std::uint32_t count) noexcept {
+PW_NOINLINE std::uint32_t takeInjected(Queue& queue, Handle* out, std::uint32_t count) noexcept {
+  setAllocSite("vhost rx, injected frame");
+  BurstStats stats(*queue.counters);
   std::uint32_t taken = 0;
   while (taken < count && !queue.injected.empty()) {
     const Handle handle = queue.pool->alloc();
@@ -29,6 +31,7 @@ std::uint32_t takeInjected(Queue& queue, Handle* out, std::uint32_t count) noexc
       break;
     }
     queue.injected.pop_front();
+    stats.add(dataOf(mbufOf(handle)), mbufOf(handle)->pktLen);
     out[taken++] = handle;
   }
   queue.hasInjected.store(!queue.injected.empty());
@@ -43,12 +46,17 @@ PW_INLINE std::uint32_t allocUpTo(Mempool& pool, Handle* out, std::uint32_t coun
   return got;
 }
 
+PW_INLINE void readOffload(Queue& queue, Mbuf& packet, const virtio::NetHdr& header) noexcept {
+  if (PW_LIKELY(offload::fromHeader(packet, header, offload::acceptedByDevice(queue.features)))) return;
+  queue.counters->add(kRX_BAD_OFFLOAD, 1);
+}
+
 // Any chain: several descriptors, indirect tables, several regions, packets larger than one mbuf. The packet is built in
 // `first`, which stays the caller's when the result is false (the chain is dropped and counted).
-template <bool kOffload>
-PW_NOINLINE bool receiveChain(Queue& queue, const Head& head, Handle first) noexcept {
+template <class Ring, bool kOffload>
+PW_NOINLINE bool receiveChain(Queue& queue, const Ring& ring, const Head& head, Handle first) noexcept {
   PieceList pieces;
-  const ChainVerdict verdict = queue.ring.walk(head, Access::kRead, queue.space, pieces);
+  const ChainVerdict verdict = ring.walk(head, Access::kRead, queue.space, pieces);
   if (verdict != ChainVerdict::kGood) {
     queue.counters->add(verdict == ChainVerdict::kBadAddress ? kRX_BAD_ADDRESS : kRX_BAD_CHAIN, 1);
     return false;
@@ -99,26 +107,34 @@ PW_NOINLINE bool receiveChain(Queue& queue, const Head& head, Handle first) noex
     segments++;
   }
   packet->nbSegs = segments;
-  if constexpr (kOffload) {
-    if (!offload::fromHeader(*packet, header, queue.features)) queue.counters->add(kRX_BAD_OFFLOAD, 1);
-  }
+  if constexpr (kOffload) readOffload(queue, *packet, header);
   return true;
 }
 
-template <bool kOffload>
-PW_INLINE std::uint32_t receiveChunk(Queue& queue, Handle* out, std::uint32_t want) noexcept {
-  const std::uint32_t count = allocUpTo(*queue.pool, out, want);
-  if (PW_UNLIKELY(count < want)) queue.counters->add(kRX_NO_MBUF, want - count);
-  if (count == 0) return 0;
+// What a chunk did: heads taken from the ring, packets made of them.
+struct Chunk {
+  std::uint32_t heads;
+  std::uint32_t received;
+};
 
+template <class Ring, bool kOffload>
+PW_INLINE Chunk receiveChunk(Queue& queue, Ring& ring, Handle* out, std::uint32_t want, BurstStats& stats) noexcept {
   Head heads[kChunk];
+  const std::uint32_t gathered = ring.gather(heads, 0, want);
+  if (PW_UNLIKELY(gathered == Ring::kBroken)) {
+    queue.breakRing("ENDLESS_LIST");
+    return Chunk{0, 0};
+  }
+  const std::uint32_t count = allocUpTo(*queue.pool, out, gathered);
+  if (PW_UNLIKELY(count < gathered)) queue.counters->add(kRX_NO_MBUF, gathered - count);
+  if (count == 0) return Chunk{0, 0};
+
   std::byte* source[kChunk];
-  queue.ring.gather(heads, 0, count);
   for (std::uint32_t i = 0; i < count; i++) {
     source[i] = nullptr;
     PW_PREFETCH_WRITE(mbufOf(out[i]));
     PW_PREFETCH_WRITE(ownBuffer(mbufOf(out[i])) + kHeadroom);
-    if (PW_UNLIKELY(!SplitDevice::isSingle(heads[i], Access::kRead))) continue;
+    if (PW_UNLIKELY(!isSingle(heads[i], Access::kRead))) continue;
     source[i] = queue.space.translate(heads[i].addr, heads[i].len, Access::kRead);
     if (PW_LIKELY(source[i] != nullptr)) PW_PREFETCH(source[i] + queue.headerLen);
   }
@@ -127,66 +143,74 @@ PW_INLINE std::uint32_t receiveChunk(Queue& queue, Handle* out, std::uint32_t wa
   const std::uint32_t shortest = headerLen + kMinFrame;
   const std::uint32_t longest = headerLen + queue.pool->segmentRoom();
   std::uint32_t received = 0;
+  // In ring entries.
+  std::uint32_t taken = 0;
   std::uint32_t answered = 0;
-  std::uint64_t bytes = 0;
   for (std::uint32_t i = 0; i < count; i++) {
     const Head& head = heads[i];
+    taken += head.count;
     bool good = false;
     if (PW_LIKELY(source[i] != nullptr && head.len >= shortest && head.len <= longest)) {
       Mbuf* mbuf = mbufOf(out[received]);
       resetForRx(mbuf, queue.port, head.len - headerLen);
       copyBytes(dataOf(mbuf), source[i] + headerLen, head.len - headerLen);
       if constexpr (kOffload) {
-        virtio::NetHdr header{};
-        std::memcpy(&header, source[i], 10);
-        if (PW_UNLIKELY(!offload::fromHeader(*mbuf, header, queue.features))) queue.counters->add(kRX_BAD_OFFLOAD, 1);
+        readOffload(queue, *mbuf, offload::copyHeader(source[i]));
       }
       good = true;
     } else if (PW_UNLIKELY(head.bad)) {
       queue.counters->add(kRX_BAD_CHAIN, 1);
       continue;
     } else {
-      good = receiveChain<kOffload>(queue, head, out[received]);
+      good = receiveChain<Ring, kOffload>(queue, ring, head, out[received]);
     }
-    queue.ring.putUsed(answered++, head, 0);
+    ring.putUsed(answered, head, 0);
+    answered += head.count;
     if (PW_LIKELY(good)) {
       const Mbuf* mbuf = mbufOf(out[received]);
-      countFrame(*queue.counters, dataOf(mbuf), mbuf->pktLen);
-      bytes += mbuf->pktLen;
+      stats.add(dataOf(mbuf), mbuf->pktLen);
       received++;
     }
   }
-  queue.ring.publish(count, answered);
+  ring.publish(taken, answered);
   if (PW_UNLIKELY(received < count)) queue.pool->putBulk(out + received, count - received);
-  queue.counters->add(kPACKETS, received);
-  queue.counters->add(kBYTES, bytes);
-  return received;
+  return Chunk{count, received};
 }
 
-template <bool kOffload>
+template <class Ring, bool kOffload>
 std::uint32_t rxBurst(void* context, Handle* out, std::uint32_t count) noexcept {
   Queue& queue = *static_cast<Queue*>(context);
+  Ring& ring = queue.ringAs<Ring>();
   queue.counters->add(kPOLLS, 1);
   std::uint32_t received = 0;
   if (PW_UNLIKELY(queue.hasInjected.load())) received = takeInjected(queue, out, count);
-  std::uint32_t ready = queue.ring.available();
+  std::uint32_t ready = ring.available();
   if (ready == 0) return received;
-  if (PW_UNLIKELY(ready == SplitDevice::kBroken)) {
+  if (PW_UNLIKELY(ready == Ring::kBroken)) {
     queue.breakRing("AVAIL_JUMP");
     return received;
   }
   setAllocSite("vhost rx");
-  // Only what was ready at the start: a driver that keeps adding cannot hold the lcore here.
-  while (ready > 0 && received < count) {
-    const std::uint32_t want = std::min({ready, count - received, kChunk});
-    const std::uint32_t before = queue.ring.nextAvail();
-    received += receiveChunk<kOffload>(queue, out + received, want);
-    const std::uint32_t consumed = wrap16::distance(queue.ring.nextAvail(), static_cast<std::uint16_t>(before));
-    if (consumed == 0) break;
-    ready -= consumed;
+  BurstStats stats(*queue.counters);
+  bool progress = false;
+  // One burst of chains, good or bad, of those that were ready at the start: a driver that keeps adding, or adds nothing
+  // but rubbish, cannot hold the lcore here.
+  ready = std::min(ready, count - received);
+  while (ready > 0) {
+    const std::uint32_t want = std::min(ready, kChunk);
+    const Chunk chunk = receiveChunk<Ring, kOffload>(queue, ring, out + received, want, stats);
+    if (chunk.heads == 0) break;
+    progress = true;
+    received += chunk.received;
+    ready -= chunk.heads;
   }
-  queue.notify();
+  if (progress) queue.notify(ring);
   return received;
+}
+
+template <class Ring>
+BurstFn rxFor(bool offload) noexcept {
+  return offload ? rxBurst<Ring, true> : rxBurst<Ring, false>;
 }
 
 }  // namespace
@@ -195,7 +219,8 @@ BurstFn selectRx(const Queue& queue) noexcept {
   // Without these bits the driver must leave the header zero, so there is nothing to read (virtio 1.2 §5.1.6.2).
   constexpr std::uint64_t kHeaderBits =
       virtio::kNetCsum | virtio::kNetHostTso4 | virtio::kNetHostTso6 | virtio::kNetHostUfo | virtio::kNetHostEcn;
-  return (queue.features & kHeaderBits) != 0 ? rxBurst<true> : rxBurst<false>;
+  const bool offload = (queue.features & kHeaderBits) != 0;
+  return std::holds_alternative<PackedDevice>(queue.ring) ? rxFor<PackedDevice>(offload) : rxFor<SplitDevice>(offload);
 }
 
 }  // namespace pollwire::vhost

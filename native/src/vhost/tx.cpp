@@ -14,54 +14,71 @@ namespace {
 
 constexpr std::uint32_t kWindow = 64;
 
+// A place among the available chains: how many come before it, and how many ring entries those take.
+struct Place {
+  std::uint32_t head = 0;
+  std::uint32_t entry = 0;
+};
+
+PW_INLINE Place after(Place place, const Head& head) noexcept { return Place{place.head + 1, place.entry + head.count}; }
+
 // The available heads of this burst, gathered a window at a time, with their translation where they are single buffers.
+template <class Ring>
 class HeadWindow {
  public:
-  HeadWindow(Queue& queue, std::uint32_t ready) noexcept : queue_(queue), ready_(ready) {}
+  HeadWindow(Queue& queue, Ring& ring, std::uint32_t ready) noexcept : queue_(queue), ring_(ring), ready_(ready) {}
 
-  // nullptr when nothing is left.
-  PW_INLINE const Head* at(std::uint32_t position) noexcept {
-    if (PW_UNLIKELY(position >= base_ + have_)) {
-      if (position >= ready_) return nullptr;
-      fill(position);
+  // nullptr when nothing is left. The head stays where it is until a place outside the window is asked for.
+  PW_INLINE const Head* at(Place place) noexcept {
+    if (PW_UNLIKELY(place.head - base_.head >= have_)) {
+      if (place.head >= ready_ || !fill(place)) return nullptr;
     }
-    return &heads_[position - base_];
+    return &heads_[place.head - base_.head];
   }
 
-  // Where the single buffer of the head at `position` (seen by at() before) begins; nullptr when it is not one.
-  PW_INLINE std::byte* target(std::uint32_t position) const noexcept { return target_[position - base_]; }
+  // Where the single buffer of the head at `place` (seen by at() just before) begins; nullptr when it is not one.
+  PW_INLINE std::byte* target(Place place) const noexcept { return target_[place.head - base_.head]; }
+
+  bool broken() const noexcept { return broken_; }
 
  private:
-  PW_INLINE void fill(std::uint32_t position) noexcept {
-    base_ = position;
-    have_ = std::min(ready_ - position, kWindow);
-    queue_.ring.gather(heads_, base_, have_);
+  PW_INLINE bool fill(Place place) noexcept {
+    base_ = place;
+    have_ = ring_.gather(heads_, place.entry, std::min(ready_ - place.head, kWindow));
+    if (PW_UNLIKELY(have_ == Ring::kBroken)) {
+      broken_ = true;
+      have_ = 0;
+    }
     for (std::uint32_t i = 0; i < have_; i++) {
       target_[i] = nullptr;
-      if (PW_UNLIKELY(!SplitDevice::isSingle(heads_[i], Access::kWrite))) continue;
+      if (PW_UNLIKELY(!isSingle(heads_[i], Access::kWrite))) continue;
       target_[i] = queue_.space.translate(heads_[i].addr, heads_[i].len, Access::kWrite);
       if (PW_LIKELY(target_[i] != nullptr)) PW_PREFETCH_WRITE(target_[i]);
     }
+    return have_ != 0;
   }
 
   Queue& queue_;
+  Ring& ring_;
   std::uint32_t ready_;
-  std::uint32_t base_ = 0;
+  Place base_;
   std::uint32_t have_ = 0;
+  bool broken_ = false;
   Head heads_[kWindow];
   std::byte* target_[kWindow];
 };
 
 // Progress of one burst through the ring.
 struct Progress {
-  std::uint32_t taken = 0;     // heads consumed from the available side
-  std::uint32_t answered = 0;  // used elements written
+  Place taken;                 // what was consumed from the available side
+  std::uint32_t answered = 0;  // ring entries whose used element is written
 };
 
 enum class Sent : std::uint8_t { kSent, kDropped, kRingFull };
 
 PW_INLINE void prepareHeader(Queue& queue, Mbuf& mbuf, virtio::NetHdr& header, bool& possible) noexcept {
-  possible = PW_LIKELY(!offload::wantsHeader(mbuf)) || offload::toHeader(mbuf, header, queue.features);
+  possible = PW_LIKELY(!offload::wantsHeader(mbuf)) ||
+             offload::toHeader(mbuf, header, offload::acceptedByDriver(queue.features));
 }
 
 void copyOut(const Mbuf* mbuf, const virtio::NetHdr& header, std::uint32_t headerLen, PieceCursor& cursor) noexcept {
@@ -80,9 +97,35 @@ void copyOut(const Mbuf* mbuf, const virtio::NetHdr& header, std::uint32_t heade
   }
 }
 
+// The buffers collected for one packet. Used elements are written when it is complete: on a packed ring they replace
+// descriptors that would still be needed if it turned out not to fit.
+class Collected {
+ public:
+  PW_INLINE void push(const Head& head, std::uint32_t part) noexcept {
+    heads_[count_].id = head.id;
+    heads_[count_].count = head.count;
+    parts_[count_++] = part;
+  }
+  bool full() const noexcept { return count_ == PieceList::kMax; }
+  std::uint16_t count() const noexcept { return static_cast<std::uint16_t>(count_); }
+
+  template <class Ring>
+  void answer(Ring& ring, Progress& progress, bool written) const noexcept {
+    for (std::uint32_t i = 0; i < count_; i++) {
+      ring.putUsed(progress.answered, heads_[i], written ? parts_[i] : 0);
+      progress.answered += heads_[i].count;
+    }
+  }
+
+ private:
+  std::uint32_t count_ = 0;
+  Head heads_[PieceList::kMax];
+  std::uint32_t parts_[PieceList::kMax];
+};
+
 // Any packet into any buffers: several segments, several descriptors, several heads when mergeable.
-template <bool kMergeable>
-PW_NOINLINE Sent sendSlow(Queue& queue, Mbuf* mbuf, HeadWindow& window, Progress& progress) noexcept {
+template <class Ring, bool kMergeable>
+PW_NOINLINE Sent sendSlow(Queue& queue, Ring& ring, Mbuf* mbuf, HeadWindow<Ring>& window, Progress& progress) noexcept {
   if (!isConsistent(mbuf)) {
     queue.counters->add(kTX_BAD_MBUF, 1);
     return Sent::kDropped;
@@ -96,34 +139,41 @@ PW_NOINLINE Sent sendSlow(Queue& queue, Mbuf* mbuf, HeadWindow& window, Progress
   }
   const std::uint64_t need = static_cast<std::uint64_t>(mbuf->pktLen) + queue.headerLen;
   PieceList pieces;
-  std::uint32_t position = progress.taken;
-  std::uint32_t answered = progress.answered;
-  std::uint16_t buffers = 0;
+  Collected buffers;
+  Place place = progress.taken;
   while (pieces.bytes() < need) {
-    const Head* head = window.at(position);
+    const Head* head = window.at(place);
     if (head == nullptr) {
       // Everything the guest ever posts at once is not enough: waiting would block the queue for good.
-      if (position - progress.taken < queue.ring.size()) return Sent::kRingFull;
+      if (place.entry - progress.taken.entry < ring.size()) return Sent::kRingFull;
       queue.counters->add(kTX_TOO_BIG, 1);
       return Sent::kDropped;
     }
+    const Place next = after(place, *head);
     if (PW_UNLIKELY(head->bad)) {
       queue.counters->add(kTX_BAD_CHAIN, 1);
-      position++;
-      if (buffers == 0) progress.taken = position;
+      if (buffers.count() == 0) progress.taken = next;
+      place = next;
       continue;
     }
     const std::uint64_t before = pieces.bytes();
-    const ChainVerdict verdict = queue.ring.walk(*head, Access::kWrite, queue.space, pieces);
+    const ChainVerdict verdict =
+        buffers.full() ? ChainVerdict::kTooLong : ring.walk(*head, Access::kWrite, queue.space, pieces);
     const std::uint64_t room = pieces.bytes() - before;
-    if (verdict != ChainVerdict::kGood || room == 0) {
+    if (PW_UNLIKELY(verdict == ChainVerdict::kTooLong && buffers.count() != 0)) {
+      // Too many small buffers for this packet; a smaller one may fit.
+      queue.counters->add(kTX_TOO_BIG, 1);
+      return Sent::kDropped;
+    }
+    // virtio 1.2 §5.1.6.3.1: a buffer has room for the header.
+    const std::uint32_t least = buffers.count() == 0 ? queue.headerLen : 1;
+    if (verdict != ChainVerdict::kGood || room < least) {
       // The packet goes, and what was collected for it returns empty: used elements of one packet must be neighbours.
       queue.counters->add(verdict == ChainVerdict::kBadAddress ? kTX_BAD_ADDRESS : kTX_BAD_CHAIN, 1);
-      for (std::uint32_t at = progress.taken; at <= position; at++) {
-        const Head* back = window.at(at);
-        if (!back->bad) queue.ring.putUsed(progress.answered++, *back, 0);
-      }
-      progress.taken = position + 1;
+      buffers.answer(ring, progress, false);
+      ring.putUsed(progress.answered, *head, 0);
+      progress.answered += head->count;
+      progress.taken = next;
       return Sent::kDropped;
     }
     const std::uint64_t part = std::min(room, need - before);
@@ -131,20 +181,19 @@ PW_NOINLINE Sent sendSlow(Queue& queue, Mbuf* mbuf, HeadWindow& window, Progress
       queue.counters->add(kTX_TOO_BIG, 1);
       return Sent::kDropped;
     }
-    queue.ring.putUsed(answered++, *head, static_cast<std::uint32_t>(part));
-    position++;
-    buffers++;
+    buffers.push(*head, static_cast<std::uint32_t>(part));
+    place = next;
   }
-  header.numBuffers = buffers;
+  header.numBuffers = buffers.count();
   PieceCursor cursor(pieces);
   copyOut(mbuf, header, queue.headerLen, cursor);
-  progress.taken = position;
-  progress.answered = answered;
+  buffers.answer(ring, progress, true);
+  progress.taken = place;
   return Sent::kSent;
 }
 
-template <bool kMergeable>
-PW_INLINE Sent sendOne(Queue& queue, Mbuf* mbuf, HeadWindow& window, Progress& progress) noexcept {
+template <class Ring, bool kMergeable>
+PW_INLINE Sent sendOne(Queue& queue, Ring& ring, Mbuf* mbuf, HeadWindow<Ring>& window, Progress& progress) noexcept {
   const Head* head = window.at(progress.taken);
   if (PW_UNLIKELY(head == nullptr)) return Sent::kRingFull;
   const std::uint32_t length = mbuf->pktLen;
@@ -153,7 +202,7 @@ PW_INLINE Sent sendOne(Queue& queue, Mbuf* mbuf, HeadWindow& window, Progress& p
   const bool simple = mbuf->nbSegs == 1 && mbuf->dataLen == length &&
                       static_cast<std::uint32_t>(mbuf->dataOff) + length <= mbuf->bufLen;
   if (PW_UNLIKELY(!fits || !simple || offload::wantsHeader(*mbuf))) {
-    return sendSlow<kMergeable>(queue, mbuf, window, progress);
+    return sendSlow<Ring, kMergeable>(queue, ring, mbuf, window, progress);
   }
   // The header: all zero except for num_buffers = 1, which exists when it is 12 bytes long.
   std::uint64_t zero = 0;
@@ -165,17 +214,19 @@ PW_INLINE Sent sendOne(Queue& queue, Mbuf* mbuf, HeadWindow& window, Progress& p
     std::memcpy(target + 8, &zero, 2);
   }
   copyBytes(target + queue.headerLen, dataOf(mbuf), length);
-  queue.ring.putUsed(progress.answered++, *head, length + queue.headerLen);
-  progress.taken++;
+  ring.putUsed(progress.answered, *head, length + queue.headerLen);
+  progress.answered += head->count;
+  progress.taken = after(progress.taken, *head);
   return Sent::kSent;
 }
 
-template <bool kMergeable>
+template <class Ring, bool kMergeable>
 std::uint32_t txBurst(void* context, Handle* handles, std::uint32_t count) noexcept {
   Queue& queue = *static_cast<Queue*>(context);
+  Ring& ring = queue.ringAs<Ring>();
   queue.counters->add(kPOLLS, 1);
-  const std::uint32_t ready = queue.ring.available();
-  if (PW_UNLIKELY(ready == SplitDevice::kBroken)) {
+  const std::uint32_t ready = ring.available();
+  if (PW_UNLIKELY(ready == Ring::kBroken)) {
     queue.breakRing("AVAIL_JUMP");
     return 0;
   }
@@ -184,36 +235,41 @@ std::uint32_t txBurst(void* context, Handle* handles, std::uint32_t count) noexc
     return 0;
   }
   setAllocSite("vhost tx");
-  HeadWindow window(queue, ready);
+  HeadWindow<Ring> window(queue, ring, ready);
   Progress progress;
   std::uint32_t done = 0;
-  std::uint32_t sent = 0;
-  std::uint64_t bytes = 0;
-  for (; done < count; done++) {
-    if (done + 4 < count) PW_PREFETCH(mbufOf(handles[done + 4]));
-    Mbuf* mbuf = mbufOf(handles[done]);
-    const Sent outcome = sendOne<kMergeable>(queue, mbuf, window, progress);
-    if (PW_UNLIKELY(outcome == Sent::kRingFull)) break;
-    if (PW_UNLIKELY(outcome == Sent::kDropped)) continue;
-    countFrame(*queue.counters, dataOf(mbuf), mbuf->pktLen);
-    bytes += mbuf->pktLen;
-    sent++;
+  {
+    BurstStats stats(*queue.counters);
+    for (; done < count; done++) {
+      if (done + 4 < count) PW_PREFETCH(mbufOf(handles[done + 4]));
+      Mbuf* mbuf = mbufOf(handles[done]);
+      const Sent outcome = sendOne<Ring, kMergeable>(queue, ring, mbuf, window, progress);
+      if (PW_UNLIKELY(outcome == Sent::kRingFull)) break;
+      if (PW_UNLIKELY(outcome == Sent::kDropped)) continue;
+      stats.add(dataOf(mbuf), mbuf->pktLen);
+    }
   }
-  if (progress.taken != 0) {
-    queue.ring.publish(progress.taken, progress.answered);
-    queue.notify();
+  if (progress.taken.entry != 0) {
+    ring.publish(progress.taken.entry, progress.answered);
+    queue.notify(ring);
   }
+  if (PW_UNLIKELY(window.broken())) queue.breakRing("ENDLESS_LIST");
   if (PW_UNLIKELY(done < count)) queue.counters->add(kTX_RING_FULL, count - done);
-  queue.counters->add(kPACKETS, sent);
-  queue.counters->add(kBYTES, bytes);
   freeBurst(handles, done);
   return done;
+}
+
+template <class Ring>
+BurstFn txFor(bool mergeable) noexcept {
+  return mergeable ? txBurst<Ring, true> : txBurst<Ring, false>;
 }
 
 }  // namespace
 
 BurstFn selectTx(const Queue& queue) noexcept {
-  return (queue.features & virtio::kNetMrgRxbuf) != 0 ? txBurst<true> : txBurst<false>;
+  const bool mergeable = (queue.features & virtio::kNetMrgRxbuf) != 0;
+  return std::holds_alternative<PackedDevice>(queue.ring) ? txFor<PackedDevice>(mergeable)
+                                                          : txFor<SplitDevice>(mergeable);
 }
 
 }  // namespace pollwire::vhost

@@ -10,16 +10,23 @@ namespace pollwire::vhost {
 
 namespace {
 
+void setKickWanted(DeviceRing& ring, bool wanted) noexcept {
+  std::visit([wanted](auto& layout) { layout.setKickWanted(wanted); }, ring);
+}
+
+// What GET_VRING_BASE reports.
+std::uint32_t baseOf(const DeviceRing& ring) noexcept {
+  return std::visit([](const auto& layout) { return layout.base(); }, ring);
+}
+
 std::uint32_t usedDescriptors(void* context) noexcept {
-  const auto& queue = *static_cast<const Queue*>(context);
-  const std::uint32_t ready = queue.ring.available();
-  return ready == SplitDevice::kBroken ? 0 : ready;
+  return std::visit([](const auto& ring) { return ring.waiting(); }, static_cast<const Queue*>(context)->ring);
 }
 
 bool armKicks(void* context, bool wanted) noexcept {
   auto& queue = *static_cast<Queue*>(context);
-  queue.ring.setKickWanted(wanted);
-  return queue.hasInjected.load() || queue.ring.available() != 0;
+  setKickWanted(queue.ring, wanted);
+  return queue.hasInjected.load() || std::visit([](const auto& ring) { return ring.available() != 0; }, queue.ring);
 }
 
 Status noSuch(const std::string& what) { return Status(StatusCode::kNotFound, what); }
@@ -104,12 +111,12 @@ std::vector<std::uint32_t> Device::swapMemory(std::shared_ptr<const RegionTable>
   for (auto& ring : rings_) {
     if (!ring->started) continue;
     if (ring->queue.slot != nullptr) ring->queue.slot->close(kSlotRingStopped);
-    auto translated = translate(*ring, ring->config, *table, ring->queue.ring.nextAvail());
+    auto translated = openRing(ring->config, *table, baseOf(ring->queue.ring));
     if (translated.ok()) {
       ring->queue.ring = *translated;
       ring->queue.space = DirectSpace(table.get());
     } else {
-      ring->base = ring->queue.ring.nextAvail();
+      ring->base = baseOf(ring->queue.ring);
       ring->started = false;
       stopped.push_back(ring->queue.index);
     }
@@ -118,42 +125,6 @@ std::vector<std::uint32_t> Device::swapMemory(std::shared_ptr<const RegionTable>
   std::swap(memory_, table);
   for (auto& ring : rings_) apply(*ring);
   return stopped;
-}
-
-Result<SplitDevice> Device::translate(const Ring& ring, const RingConfig& config, const RegionTable& table,
-                                      std::uint16_t base) const {
-  const bool eventIdx = (config.features & virtio::kRingEventIdx) != 0;
-  const bool indirect = (config.features & virtio::kRingIndirectDesc) != 0;
-  if (config.size == 0 || config.size > split::kMaxSize || !isPowerOfTwo(config.size)) {
-    return Status(StatusCode::kOutOfRange, nameOf(ring) + ": size " + std::to_string(config.size) +
-                                               " is not a power of two from 1 to 32768");
-  }
-  struct Area {
-    const char* name;
-    std::uint64_t address;
-    std::uint64_t bytes;
-    std::uint64_t align;
-    std::byte* host;
-  };
-  Area areas[] = {{"descriptor table", config.desc, split::descBytes(config.size), 16, nullptr},
-                  {"available ring", config.avail, split::availBytes(config.size, eventIdx), 2, nullptr},
-                  {"used ring", config.used, split::usedBytes(config.size, eventIdx), 4, nullptr}};
-  for (Area& area : areas) {
-    if (area.address % area.align != 0) {
-      return Status(StatusCode::kBadAddress, nameOf(ring) + ": the " + area.name + " is not aligned to " +
-                                                 std::to_string(area.align) + " bytes");
-    }
-    area.host = table.findUser(area.address, area.bytes);
-    if (area.host == nullptr) {
-      return Status(StatusCode::kBadAddress, nameOf(ring) + ": the " + area.name + " (" + std::to_string(area.bytes) +
-                                                 " bytes) is not inside one memory region");
-    }
-    if (reinterpret_cast<std::uintptr_t>(area.host) % area.align != 0) {
-      return Status(StatusCode::kBadAddress, nameOf(ring) + ": the " + area.name + " lies at an odd offset of its file");
-    }
-  }
-  return SplitDevice(reinterpret_cast<split::Desc*>(areas[0].host), reinterpret_cast<split::Avail*>(areas[1].host),
-                     reinterpret_cast<split::Used*>(areas[2].host), config.size, base, eventIdx, indirect);
 }
 
 Status Device::bind(std::uint32_t index, std::uint32_t slot, Direction direction, const BindOptions& options) {
@@ -168,6 +139,7 @@ Status Device::bind(std::uint32_t index, std::uint32_t slot, Direction direction
     return noSuch(nameOf(ring) + ": rx needs a pool; there is none with id " + std::to_string(options.pool));
   }
   ring.queue.pool = pool;
+  if (pool != nullptr) pool->retain();
   ring.queue.port = options.port;
   ring.queue.linear = options.linear;
   ring.queue.counters = target->counters();
@@ -186,6 +158,8 @@ Status Device::unbind(std::uint32_t index) {
   if (ring.queue.slot == nullptr) return {};
   ring.queue.slot->unbind();
   ring.queue.slot = nullptr;
+  if (ring.queue.pool != nullptr) ring.queue.pool->release();
+  ring.queue.pool = nullptr;
   ring.queue.counters = nullptr;
   ring.slot = ~0u;
   return {};
@@ -210,18 +184,18 @@ Status Device::startRing(std::uint32_t index, const RingConfig& config) {
   if (!found) return found.status();
   Ring& ring = **found;
   if (ring.started) return Status(StatusCode::kBadState, nameOf(ring) + " runs already; stop it first");
-  if ((config.features & (virtio::kRingPacked | virtio::kAccessPlatform)) != 0) {
-    return Status(StatusCode::kNotSupported, nameOf(ring) + ": packed rings and IOMMU addresses are not implemented");
+  if ((config.features & virtio::kAccessPlatform) != 0) {
+    return Status(StatusCode::kNotSupported, nameOf(ring) + ": IOMMU addresses are not implemented");
   }
-  auto translated = translate(ring, config, *memory_, static_cast<std::uint16_t>(config.base));
-  if (!translated) return translated.status();
+  auto translated = openRing(config, *memory_, config.base);
+  if (!translated) return Status(translated.status().code(), nameOf(ring) + ": " + translated.status().detail());
   ring.config = config;
   ring.queue.ring = *translated;
   ring.queue.space = DirectSpace(memory_.get());
   ring.queue.headerLen = virtio::netHdrLen(config.features);
   ring.queue.features = config.features;
   ring.queue.broken.store(nullptr);
-  ring.queue.ring.setKickWanted(false);
+  setKickWanted(ring.queue.ring, false);
   if (ring.queue.slot != nullptr) ring.queue.slot->open(kSlotBroken);
   ring.started = true;
   apply(ring);
@@ -234,7 +208,7 @@ Result<std::uint32_t> Device::stopRing(std::uint32_t index) {
   Ring& ring = **found;
   if (!ring.started) return ring.base;
   if (ring.queue.slot != nullptr) ring.queue.slot->close(kSlotRingStopped);
-  ring.base = ring.queue.ring.nextAvail();
+  ring.base = baseOf(ring.queue.ring);
   ring.started = false;
   ring.queue.ring = SplitDevice();
   return ring.base;
@@ -290,11 +264,11 @@ Status Device::wantKicks(std::uint32_t index, bool wanted) {
   Ring& ring = **found;
   if (!ring.started) return {};
   if (ring.queue.slot == nullptr) {
-    ring.queue.ring.setKickWanted(wanted);
+    setKickWanted(ring.queue.ring, wanted);
     return {};
   }
   const BurstSlot::Hold hold(*ring.queue.slot);
-  ring.queue.ring.setKickWanted(wanted);
+  setKickWanted(ring.queue.ring, wanted);
   return {};
 }
 
@@ -305,10 +279,14 @@ Result<RingState> Device::state(std::uint32_t index) const {
   const char* broken = ring.queue.broken.load();
   RingState state{ring.started, ring.enabled, broken == nullptr ? "" : broken, ring.base, 0, 0, 0};
   if (ring.started) {
-    state.lastAvail = ring.queue.ring.nextAvail();
-    state.lastUsed = ring.queue.ring.usedIdx();
-    state.availIdx = ring.queue.ring.availIdx();
-    state.usedIdx = ring.queue.ring.usedIdx();
+    std::visit(
+        [&state](const auto& layout) {
+          state.lastAvail = layout.nextAvail();
+          state.lastUsed = layout.usedIdx();
+          state.availIdx = layout.availIdx();
+          state.usedIdx = layout.usedIdx();
+        },
+        ring.queue.ring);
   }
   return state;
 }

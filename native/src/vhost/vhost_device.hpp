@@ -10,20 +10,12 @@
 #include "base/result.hpp"
 #include "guest/regions.hpp"
 #include "sys/fd.hpp"
+#include "vhost/ring_setup.hpp"
 #include "vhost/vhost_queue.hpp"
 
 namespace pollwire::vhost {
 
 enum class Direction : std::uint8_t { kRx, kTx };
-
-struct RingConfig {
-  std::uint32_t size = 0;
-  std::uint64_t desc = 0;
-  std::uint64_t avail = 0;
-  std::uint64_t used = 0;
-  std::uint32_t base = 0;
-  std::uint64_t features = 0;
-};
 
 struct BindOptions {
   std::uint32_t pool = ~0u;
@@ -84,8 +76,6 @@ class Device {
 
   Result<Ring*> ringAt(std::uint32_t ring);
   Status checkedFd(Ring& ring, const char* what, const Fd& fd) const;
-  Result<SplitDevice> translate(const Ring& ring, const RingConfig& config, const RegionTable& table,
-                                std::uint16_t base) const;
   std::vector<std::uint32_t> swapMemory(std::shared_ptr<const RegionTable> table);
   // Puts the burst function that fits the present state into the slot, and opens or closes it.
   void apply(Ring& ring);

@@ -8,7 +8,7 @@ void Queue::breakRing(const char* reason) noexcept {
   broken.store(reason);
   counters->add(kBROKEN, 1);
   slot->closeFromInside(kSlotBroken);
-  events::push(events::Event{events::Type::kRingBroken, device, index, reason});
+  events::push(events::Event{events::Type::kRingBroken, events::Side::kVhost, device, index, reason});
 }
 
 void Queue::call() noexcept {

@@ -5,7 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
-#include <memory>
+#include <variant>
 #include <vector>
 
 #include "base/counters.hpp"
@@ -13,14 +13,14 @@
 #include "guest/address_space.hpp"
 #include "mbuf/mempool.hpp"
 #include "sys/eventfd.hpp"
+#include "vhost/ring_setup.hpp"
 #include "virtqueue/features.hpp"
-#include "virtqueue/split_device.hpp"
 
 namespace pollwire::vhost {
 
 struct Queue {
   // Hot: read by every burst.
-  SplitDevice ring;
+  DeviceRing ring;
   DirectSpace space;
   Counters* counters = nullptr;
   Mempool* pool = nullptr;
@@ -43,10 +43,19 @@ struct Queue {
   // From inside a burst: stops this ring for good, until it is set up anew.
   void breakRing(const char* reason) noexcept;
 
+  // The ring as the layout that the running burst function was chosen for.
+  template <class Ring>
+  PW_INLINE Ring& ringAs() noexcept {
+    Ring* const found = std::get_if<Ring>(&ring);
+    if (found == nullptr) __builtin_unreachable();
+    return *found;
+  }
+
   // Signals the call eventfd if the driver wants to hear of what was just published.
-  PW_INLINE void notify() noexcept {
+  template <class Ring>
+  PW_INLINE void notify(Ring& published) noexcept {
     if (callFd < 0) return;
-    if (!ring.wantsCall()) {
+    if (!published.wantsCall()) {
       counters->add(kNOTIFICATIONS_SUPPRESSED, 1);
       return;
     }

@@ -20,6 +20,8 @@ inline constexpr std::uint64_t kNetHostEcn = bit(13);
 inline constexpr std::uint64_t kNetHostUfo = bit(14);
 inline constexpr std::uint64_t kNetMrgRxbuf = bit(15);
 inline constexpr std::uint64_t kVhostLogAll = bit(26);
+// A device that takes header and data in one descriptor; VERSION_1 implies it.
+inline constexpr std::uint64_t kAnyLayout = bit(27);
 inline constexpr std::uint64_t kRingIndirectDesc = bit(28);
 inline constexpr std::uint64_t kRingEventIdx = bit(29);
 inline constexpr std::uint64_t kVersion1 = bit(32);

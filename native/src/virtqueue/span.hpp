@@ -16,7 +16,8 @@ struct Piece {
 
 enum class Access : std::uint8_t { kRead, kWrite };
 
-enum class ChainVerdict : std::uint8_t { kGood, kBadChain, kBadAddress };
+// kTooLong: more descriptors or pieces than a PieceList takes; nothing else is wrong with what was seen.
+enum class ChainVerdict : std::uint8_t { kGood, kBadChain, kBadAddress, kTooLong };
 
 // Pieces of one chain after translation. A descriptor that crosses regions becomes several pieces.
 class PieceList {
@@ -24,9 +25,11 @@ class PieceList {
   // More pieces than any sane driver uses for a 64 KiB packet of 4 KiB pages, several times over.
   static constexpr std::uint32_t kMax = 256;
 
-  void clear() noexcept {
-    count_ = 0;
-    bytes_ = 0;
+  // Counts one descriptor that was looked at, empty ones too: what bounds the work for one packet. False: no more.
+  bool step() noexcept {
+    if (steps_ == kMax) return false;
+    steps_++;
+    return true;
   }
 
   bool push(std::byte* data, std::uint32_t length) noexcept {
@@ -37,12 +40,14 @@ class PieceList {
   }
 
   std::uint32_t count() const noexcept { return count_; }
+  bool full() const noexcept { return count_ == kMax; }
   // Sum of all lengths; cannot wrap (256 × 2^32).
   std::uint64_t bytes() const noexcept { return bytes_; }
   const Piece& operator[](std::uint32_t index) const noexcept { return pieces_[index]; }
 
  private:
   std::uint32_t count_ = 0;
+  std::uint32_t steps_ = 0;
   std::uint64_t bytes_ = 0;
   Piece pieces_[kMax];
 };

@@ -2,29 +2,16 @@
 // Knows neither packets nor sockets. The peer is hostile: each word is loaded once, each walk is bounded.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
 #include "base/shared.hpp"
 #include "base/wrap16.hpp"
+#include "virtqueue/head.hpp"
 #include "virtqueue/layout_split.hpp"
 #include "virtqueue/span.hpp"
 
 namespace pollwire {
-
-// The first descriptor of an available chain, copied. `count` is the number of ring entries that it takes (always 1 here,
-// the chain's length on a packed ring).
-struct Head {
-  std::uint64_t addr;
-  std::uint32_t len;
-  std::uint16_t flags;
-  std::uint16_t next;
-  std::uint16_t id;
-  std::uint16_t count;
-  // The ring entry named no descriptor: there is nothing to look at and nothing to give back.
-  bool bad;
-};
 
 class SplitDevice {
  public:
@@ -45,10 +32,20 @@ class SplitDevice {
         eventIdx_(eventIdx),
         indirect_(indirect) {}
 
+  // Continues where `other` stands, whose ring lies elsewhere now. The used index in memory is the peer's to change, so it
+  // is not asked again.
+  void takeOver(const SplitDevice& other) noexcept {
+    nextAvail_ = other.nextAvail_;
+    usedIdx_ = other.usedIdx_;
+    signalled_ = other.signalled_;
+  }
+
   std::uint32_t size() const noexcept { return size_; }
   std::uint16_t nextAvail() const noexcept { return nextAvail_; }
   std::uint16_t usedIdx() const noexcept { return usedIdx_; }
   std::uint16_t availIdx() const noexcept { return loadAcquire(avail_->idx); }
+  // What GET_VRING_BASE reports.
+  std::uint32_t base() const noexcept { return nextAvail_; }
 
   // How many chains wait. kBroken when the driver's index is further ahead than the ring has entries (§2.7.13.1).
   PW_INLINE std::uint32_t available() const noexcept {
@@ -57,8 +54,15 @@ class SplitDevice {
     return PW_LIKELY(ahead <= size_) ? ahead : kBroken;
   }
 
-  // Copies the first `count` heads after the next one to answer, skipping `from`. All of them must be available().
-  PW_INLINE void gather(Head* heads, std::uint32_t from, std::uint32_t count) const noexcept {
+  // Chains that wait, for queue-count queries.
+  std::uint32_t waiting() const noexcept {
+    const std::uint32_t ready = available();
+    return ready == kBroken ? 0 : ready;
+  }
+
+  // Copies the first `count` heads after the next one to answer, skipping `from` ring entries. All of them must be
+  // available(). Returns `count` (a packed ring may have fewer).
+  PW_INLINE std::uint32_t gather(Head* heads, std::uint32_t from, std::uint32_t count) const noexcept {
     for (std::uint32_t i = 0; i < count; i++) {
       const std::uint16_t id = loadRelaxed(avail_->ring[(nextAvail_ + from + i) & mask_]);
       Head& head = heads[i];
@@ -67,6 +71,7 @@ class SplitDevice {
       head.bad = id >= size_;
       if (PW_UNLIKELY(head.bad)) {
         head.len = 0;
+        head.flags = 0;
         continue;
       }
       const split::Desc desc = load(desc_ + id);
@@ -75,50 +80,41 @@ class SplitDevice {
       head.flags = desc.flags;
       head.next = desc.next;
     }
+    return count;
   }
 
-  // True when the chain is one buffer in the ring itself with exactly the direction that `access` needs.
-  PW_INLINE static bool isSingle(const Head& head, Access access) noexcept {
-    constexpr std::uint16_t kShape = split::kNext | split::kIndirect | split::kWrite;
-    return (head.flags & kShape) == (access == Access::kWrite ? split::kWrite : 0) && !head.bad;
-  }
-
-  // Translates the whole chain into `pieces` (appended). Bounded by the ring size over direct and indirect descriptors.
+  // Translates the whole chain into `pieces` (appended): descriptors of the ring, then at most one indirect table. Bounded
+  // by the ring size and by what `pieces` takes.
   template <typename Space>
   ChainVerdict walk(const Head& head, Access access, Space& space, PieceList& pieces) const noexcept {
     split::Desc desc{head.addr, head.len, head.flags, head.next};
     const split::Desc* table = desc_;
     std::uint32_t tableSize = size_;
-    split::Desc copied[kMaxCopiedTable];
-    if (desc.flags & split::kIndirect) {
-      // §2.7.5.3: negotiated, alone, a multiple of 16 bytes.
-      if (!indirect_ || (desc.flags & split::kNext) != 0 || desc.len == 0 || desc.len % sizeof(split::Desc) != 0) {
-        return ChainVerdict::kBadChain;
+    alignas(split::Desc) std::byte copied[kMaxCopiedTable * sizeof(split::Desc)];
+    const std::uint64_t before = pieces.bytes();
+    for (std::uint32_t budget = size_; budget > 0; budget--) {
+      if (PW_UNLIKELY((desc.flags & split::kIndirect) != 0)) {
+        // §2.7.5.3: negotiated, the last of its chain, a multiple of 16 bytes, not inside another. WRITE means nothing here.
+        if (!indirect_ || table != desc_ || (desc.flags & split::kNext) != 0) return ChainVerdict::kBadChain;
+        if (desc.len == 0 || desc.len % sizeof(split::Desc) != 0) return ChainVerdict::kBadChain;
+        tableSize = static_cast<std::uint32_t>(desc.len / sizeof(split::Desc));
+        if (tableSize > size_) return ChainVerdict::kBadChain;
+        table = reinterpret_cast<const split::Desc*>(tableAt(space, desc.addr, tableSize, copied));
+        if (table == nullptr) return ChainVerdict::kBadAddress;
+        // A table that lies over the ring's own would be both at once.
+        if (table < desc_ + size_ && desc_ < table + tableSize) return ChainVerdict::kBadChain;
+        desc = load(table);
+        if (desc.flags & split::kIndirect) return ChainVerdict::kBadChain;
       }
-      tableSize = static_cast<std::uint32_t>(desc.len / sizeof(split::Desc));
-      if (tableSize > size_) return ChainVerdict::kBadChain;
-      table = reinterpret_cast<const split::Desc*>(space.translate(desc.addr, desc.len, Access::kRead));
-      if (table == nullptr) {
-        table = copied;
-        if (!copyTable(space, desc.addr, tableSize, copied)) return ChainVerdict::kBadAddress;
-      }
-      desc = load(table);
-      if (desc.flags & split::kIndirect) return ChainVerdict::kBadChain;
-    }
-    for (std::uint32_t budget = tableSize; budget > 0; budget--) {
       if (((desc.flags & split::kWrite) != 0) != (access == Access::kWrite)) return ChainVerdict::kBadChain;
-      if (desc.len != 0) {
-        std::byte* data = space.translate(desc.addr, desc.len, access);
-        if (PW_LIKELY(data != nullptr)) {
-          if (!pieces.push(data, desc.len)) return ChainVerdict::kBadChain;
-        } else if (!space.collect(desc.addr, desc.len, access, pieces)) {
-          return ChainVerdict::kBadAddress;
-        }
+      const ChainVerdict verdict = addElement(space, desc.addr, desc.len, access, pieces);
+      if (PW_UNLIKELY(verdict != ChainVerdict::kGood)) return verdict;
+      if ((desc.flags & split::kNext) == 0) {
+        // §2.7.4.2: a chain holds less than 2^32 bytes.
+        return pieces.bytes() - before <= UINT32_MAX ? ChainVerdict::kGood : ChainVerdict::kBadChain;
       }
-      if ((desc.flags & split::kNext) == 0) return ChainVerdict::kGood;
       if (desc.next >= tableSize) return ChainVerdict::kBadChain;
       desc = load(table + desc.next);
-      if (desc.flags & split::kIndirect) return ChainVerdict::kBadChain;
     }
     return ChainVerdict::kBadChain;
   }
@@ -163,35 +159,10 @@ class SplitDevice {
   }
 
  private:
-  // Longest indirect table that is copied because it crosses two regions; longer ones are refused.
-  static constexpr std::uint32_t kMaxCopiedTable = 64;
-
   static PW_INLINE split::Desc load(const split::Desc* from) noexcept {
-    std::uint64_t addr;
-    std::uint64_t rest;
-    std::memcpy(&addr, from, sizeof addr);
-    std::memcpy(&rest, &from->len, sizeof rest);
-    // From here on the values are registers: the compiler cannot go back to the peer's memory for them.
-    asm("" : "+r"(addr), "+r"(rest));
-    split::Desc desc;
-    desc.addr = addr;
-    desc.len = static_cast<std::uint32_t>(rest);
-    desc.flags = static_cast<std::uint16_t>(rest >> 32);
-    desc.next = static_cast<std::uint16_t>(rest >> 48);
-    return desc;
-  }
-
-  template <typename Space>
-  static bool copyTable(Space& space, std::uint64_t addr, std::uint32_t entries, split::Desc* to) noexcept {
-    if (entries > kMaxCopiedTable) return false;
-    PieceList pieces;
-    if (!space.collect(addr, entries * static_cast<std::uint32_t>(sizeof(split::Desc)), Access::kRead, pieces)) return false;
-    auto* out = reinterpret_cast<std::byte*>(to);
-    for (std::uint32_t i = 0; i < pieces.count(); i++) {
-      std::memcpy(out, pieces[i].data, pieces[i].length);
-      out += pieces[i].length;
-    }
-    return true;
+    const DescCopy copy = copyDesc(from);
+    return split::Desc{copy.addr, static_cast<std::uint32_t>(copy.word), static_cast<std::uint16_t>(copy.word >> 32),
+                       static_cast<std::uint16_t>(copy.word >> 48)};
   }
 
   std::uint16_t* usedEvent() const noexcept { return &avail_->ring[size_]; }

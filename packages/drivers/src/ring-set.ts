@@ -13,13 +13,16 @@ export class RingSet {
     private readonly size: number,
   ) {}
 
-  /** Keeps the named ring for the life of the port; `create` says whether it must be new or must exist. */
-  claim(name: string, create: boolean): void {
+  /** Keeps the ring `name` for the life of the port. `action` is R:node:CREATE (R must be new) or R:node:ATTACH (R must exist). */
+  claim(name: string, action: string): void {
     const exists = this.eal.rings.has(name);
-    if (create && exists)
-      throw new PollwireError('RING_EXISTS', `The rings of '${name}' exist already; use ATTACH.`);
-    if (!create && !exists)
-      throw new PollwireError('RING_UNKNOWN', `There are no rings '${name}' yet; use CREATE first.`);
+    const set = action.slice(0, action.indexOf(':'));
+    if (action.endsWith(':CREATE') && exists) {
+      throw new PollwireError('RING_EXISTS', `The rings '${set}' exist already; use ATTACH.`);
+    }
+    if (action.endsWith(':ATTACH') && !exists) {
+      throw new PollwireError('RING_UNKNOWN', `There are no rings '${set}' yet; use CREATE first.`);
+    }
     this.acquire(name);
     this.claimed = name;
   }

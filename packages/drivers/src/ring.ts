@@ -36,7 +36,7 @@ export default defineDriver({
   probe({ args, name, portId, eal, slot, link }) {
     const names = ringNames(name, args.peer, args.nodeaction);
     const rings = new RingSet(eal, args.size);
-    if (args.nodeaction !== undefined) rings.claim(names.tx(0), args.nodeaction.endsWith(':CREATE'));
+    if (args.nodeaction !== undefined) rings.claim(names.tx(0), args.nodeaction);
     const end = (ring: string, bind: (slot: number, ring: number) => void) => {
       const own = { kind: 'native', slot: slot(), freed: () => rings.release(ring) } as const;
       bind(own.slot, rings.acquire(ring).index);

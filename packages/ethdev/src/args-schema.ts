@@ -5,7 +5,7 @@
 import { PollwireError } from '@pollwire/native';
 import type { Devargs } from './devargs.js';
 import { parseMac } from './mac.js';
-import { didYouMean, sentenceList } from './suggest.js';
+import { didYouMean, endSentence, sentenceList } from './suggest.js';
 
 interface Common {
   /** One line for help texts and the generated documentation. */
@@ -167,7 +167,7 @@ function parseOne(device: string, key: string, kind: ArgKind<unknown>, text: str
     return kind.parse(text);
   } catch (error) {
     if (!(error instanceof Clause)) throw error;
-    throw new PollwireError('DEVARG_VALUE', `${device}: ${key}=${text} ${error.message}.`, {
+    throw new PollwireError('DEVARG_VALUE', endSentence(`${device}: ${key}=${text} ${error.message}`), {
       details: { key, text },
     });
   }
@@ -203,8 +203,7 @@ export function parseArgs<S extends ArgsSchema>(schema: S, devargs: Devargs): Ar
 function unknownKey(schema: ArgsSchema, device: string, key: string): PollwireError {
   const known = Object.keys(schema);
   const hint = didYouMean(key, known) || `; it knows ${sentenceList(known)}`;
-  const end = hint.startsWith('; did') ? '?' : '.';
-  return new PollwireError('DEVARG_UNKNOWN', `${device}: unknown devarg '${key}'${hint}${end}`, {
+  return new PollwireError('DEVARG_UNKNOWN', endSentence(`${device}: unknown devarg '${key}'${hint}`), {
     details: { key },
   });
 }

@@ -3,7 +3,8 @@
  * testpmd. Options that have no meaning here are accepted with a note, so that DPDK's manuals and scripts apply.
  */
 import { PollwireError } from '@pollwire/native';
-import { didYouMean } from './suggest.js';
+import type { DevargsObject } from './devargs.js';
+import { didYouMean, endSentence } from './suggest.js';
 
 /** What Eal.init takes. Every field is optional. */
 export interface EalOptions {
@@ -19,8 +20,10 @@ export interface EalOptions {
   huge?: 'auto' | 'never' | 'require' | undefined;
   /** Distinguishes run-time files of several programs. Default 'pollwire'. */
   filePrefix?: string | undefined;
-  /** Devices to attach at init: devargs strings. */
-  vdevs?: readonly string[] | undefined;
+  /** Heap limit of each worker lcore in MiB, 8 or more. Default: Node's own. */
+  lcoreHeap?: number | undefined;
+  /** Devices to attach at init. */
+  vdevs?: readonly (string | DevargsObject)[] | undefined;
   /** Drivers, or modules that export one (specifier or path). */
   drivers?: readonly unknown[] | undefined;
   /** Arguments of --log-level, applied in order: 'debug', 'pmd.net.*:info'. */
@@ -265,9 +268,8 @@ function unknown(word: string, name: string): PollwireError {
     const message = `Unexpected word '${word}' among the EAL options; options of the application go behind '--'.`;
     return new PollwireError('EAL_OPTION', message);
   }
-  const near = didYouMean(name, BY_NAME.keys());
-  const hint = near === '' ? "; options of the application go behind '--'." : `${near}?`;
-  return new PollwireError('EAL_OPTION', `Unknown EAL option '${name}'${hint}`);
+  const hint = didYouMean(name, BY_NAME.keys()) || "; options of the application go behind '--'";
+  return new PollwireError('EAL_OPTION', endSentence(`Unknown EAL option '${name}'${hint}`));
 }
 
 /** Help text of the EAL options, one line each; those without effect are left out. */

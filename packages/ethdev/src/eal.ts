@@ -27,8 +27,7 @@ import { RetirementHome } from './retire.js';
 import type { Ring, RingOptions } from './ring.js';
 import { Stepper } from './stepper.js';
 
-export interface EalEvents {
-  [event: string]: unknown[];
+export type EalEvents = {
   /** A port was attached. */
   new: [port: Port];
   /** A port was closed. */
@@ -43,7 +42,7 @@ export interface EalEvents {
   lcore_error: [error: PollwireError, lcore: Lcore];
   /** Anything without a better place, such as a listener that threw. */
   error: [error: PollwireError];
-}
+};
 
 const DEFAULT_MEMORY_MIB = 256;
 const MIB = 1 << 20;
@@ -110,6 +109,7 @@ export class Eal extends TypedEmitter<EalEvents> {
       scriptFailed: (view, error) => this.port(view.port)?.reportError(error),
     });
     this.lcoreSet = new LcoreSet(specs, {
+      heap: options.lcoreHeap,
       world: () => this.world(),
       log: (logger, level, text) => logs.write(logger, level, text),
       scriptFailed: (view, error) => this.port(view.port)?.reportError(error),

@@ -48,7 +48,6 @@ export class TypedEmitter<E extends EventMap & { error: unknown[] }> {
   /** Calls all listeners, also behind one that throws. Returns whether there was one. Never throws. */
   emitSafe<K extends keyof E & string>(event: K, ...args: E[K]): boolean {
     const listeners = this.emitter.listeners(event) as Listener<unknown[]>[];
-    // once() wraps nothing in listeners(); going through emit one by one would lose its removal, so remove first.
     for (const listener of listeners) {
       try {
         this.callOne(event, listener, args);

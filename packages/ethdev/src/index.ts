@@ -73,4 +73,4 @@ export { defineQueue } from './script-queue.js';
 export type { CounterName, PortStats, QueueStats, Xstat } from './stats.js';
 export { QueueCounters } from './stats.js';
 export { Stepper } from './stepper.js';
-export { didYouMean, sentenceList, suggest } from './suggest.js';
+export { didYouMean, endSentence, sentenceList, suggest } from './suggest.js';

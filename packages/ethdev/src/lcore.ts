@@ -4,6 +4,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { native, PollwireError } from '@pollwire/native';
+import { threadExecArgv } from './exec-argv.js';
 import type { IdleMode } from './idle.js';
 import { IDLE_MODES } from './idle.js';
 import type { LcoreStats } from './lcore-block.js';
@@ -24,6 +25,8 @@ export interface LaunchOptions {
 
 /** What Lcore needs from Eal. */
 export interface LcoreHost {
+  /** Heap limit of its thread, MiB. */
+  readonly heap: number | undefined;
   world(): World;
   log(logger: string, level: LogLevel, text: string): void;
   scriptFailed(view: QueueView, error: PollwireError): void;
@@ -142,7 +145,14 @@ export class Lcore {
   private createWorker(): Worker {
     const name = `lcore-${this.id}`;
     const workerData: WorkerInit = { lcore: this.id, cpu: this.cpu, name, block: this.block.at };
-    const worker = new Worker(WORKER_FILE, { name, workerData });
+    const { heap } = this.host;
+    const resourceLimits = heap === undefined ? {} : { maxOldGenerationSizeMb: heap };
+    const worker = new Worker(WORKER_FILE, {
+      name,
+      workerData,
+      resourceLimits,
+      execArgv: threadExecArgv(process.execArgv),
+    });
     worker.unref();
     worker.on('message', (message: FromWorker) => this.receive(message));
     worker.on('error', (error) => this.died(worker, error));

@@ -3,7 +3,7 @@
  * per packet; its context has a logger that sends the line to the main isolate.
  */
 import { PollwireError } from '@pollwire/native';
-import { didYouMean } from './suggest.js';
+import { didYouMean, endSentence } from './suggest.js';
 
 /** Names in DPDK's order; the number of a level is its index + 1 (emergency 1 … debug 8). */
 export const LOG_LEVELS = [
@@ -34,11 +34,8 @@ export function parseLogLevel(text: string): LogLevel {
   const index = Number(text) - 1;
   const level = LOG_LEVELS[index] ?? LOG_LEVELS.find((name) => name === text.toLowerCase());
   if (level === undefined) {
-    const near = didYouMean(text, LOG_LEVELS);
-    throw new PollwireError(
-      'LOG_LEVEL',
-      `Unknown log level '${text}'${near}; use 1 to 8 or ${LOG_LEVELS.join(', ')}.`,
-    );
+    const hint = didYouMean(text, LOG_LEVELS) || `; use 1 to 8 or ${LOG_LEVELS.join(', ')}`;
+    throw new PollwireError('LOG_LEVEL', endSentence(`Unknown log level '${text}'${hint}`));
   }
   return level;
 }

@@ -27,6 +27,9 @@ const TSO_SEGSZ = L.MBUF_TSO_SEGSZ >> 1;
 const BUF_LEN = L.MBUF_BUF_LEN >> 1;
 const EXT = L.MBUF_EXT >> 2;
 const USER = L.MBUF_TIMESTAMP >> 2;
+// The flags byte as the upper half of a 16-bit word: an index without a multiplication.
+const FLAGS = L.MBUF_FLAGS >> 1;
+const FLAGS_SHIFT = (L.MBUF_FLAGS & 1) * 8;
 
 export class Mbufs {
   private readonly u8s: Uint8Array;
@@ -177,7 +180,7 @@ export class Mbufs {
 
   /** L.FLAG_CLONE, L.FLAG_EXTERNAL. */
   flags(h: number): number {
-    return this.u8s[h * 64 + L.MBUF_FLAGS] as number;
+    return ((this.u16s[(h << 5) + FLAGS] as number) >>> FLAGS_SHIFT) & 0xff;
   }
 
   /** Lower half of the time stamp / user word. */
@@ -202,22 +205,26 @@ export class Mbufs {
 
   /** True when the data of this segment lies in the arena, so that the payload accessors below work. */
   isLocal(h: number): boolean {
-    return (this.dataOwner(h) as number) !== 0;
+    return this.dataOwner(h) !== 0;
   }
 
   /** Byte index of the first data byte in the arena's u8 view; -1 when the data is elsewhere. */
   data(h: number): number {
+    // The usual case first and in integer arithmetic: it runs for every access.
+    if (this.flags(h) === 0) {
+      return ((h << 6) >>> 0) + L.MBUF_SIZE + (this.u16s[(h << 5) + DATA_OFF] as number);
+    }
     const owner = this.dataOwner(h);
     return owner === 0 ? -1 : owner * 64 + L.MBUF_SIZE + (this.u16s[(h << 5) + DATA_OFF] as number);
   }
 
   /** The mbuf whose own buffer holds the data: itself, what it is a clone of, or 0 for data outside the arena. */
   private dataOwner(h: number): number {
-    const flags = this.u8s[h * 64 + L.MBUF_FLAGS] as number;
+    const flags = this.flags(h);
     if (flags === 0) return h;
     if ((flags & L.FLAG_EXTERNAL) !== 0) return 0;
     const owner = this.u32s[(h << 4) + EXT] as number;
-    return ((this.u8s[owner * 64 + L.MBUF_FLAGS] as number) & L.FLAG_EXTERNAL) === 0 ? owner : 0;
+    return (this.flags(owner) & L.FLAG_EXTERNAL) === 0 ? owner : 0;
   }
 
   // Payload of the first segment, `off` bytes from its start. No bounds checks: compare with dataLen(h) first.
@@ -266,31 +273,26 @@ export class Mbufs {
 
   /** Exchanges source and destination address of an Ethernet header (bytes 0-5 and 6-11). */
   swapMacs(h: number): void {
-    const p = this.data(h);
-    if ((p & 1) === 0) {
-      const u16s = this.u16s;
-      const w = p / 2;
-      const a = u16s[w] as number;
-      const b = u16s[w + 1] as number;
-      const c = u16s[w + 2] as number;
-      u16s[w] = u16s[w + 3] as number;
-      u16s[w + 1] = u16s[w + 4] as number;
-      u16s[w + 2] = u16s[w + 5] as number;
-      u16s[w + 3] = a;
-      u16s[w + 4] = b;
-      u16s[w + 5] = c;
+    const off = this.u16s[(h << 5) + DATA_OFF] as number;
+    if ((this.flags(h) | (off & 3)) !== 0) {
+      this.swap(h, 0, 6, 6);
       return;
     }
-    this.swapBytes(p, p + 6, 6);
+    // Twelve bytes as three words; 16-bit halves change places.
+    const u32s = this.u32s;
+    const w = (h << 4) + (L.MBUF_SIZE >> 2) + (off >>> 2);
+    const a = u32s[w] as number;
+    const b = u32s[w + 1] as number;
+    const c = u32s[w + 2] as number;
+    u32s[w] = (b >>> 16) | (c << 16);
+    u32s[w + 1] = (c >>> 16) | (a << 16);
+    u32s[w + 2] = (a >>> 16) | (b << 16);
   }
 
   /** Exchanges `count` bytes at `off` with those at `other` (IPv4 addresses: 26 and 30, 4 bytes). */
   swap(h: number, off: number, other: number, count: number): void {
-    const p = this.data(h);
-    this.swapBytes(p + off, p + other, count);
-  }
-
-  private swapBytes(p: number, q: number, count: number): void {
+    const p = this.data(h) + off;
+    const q = this.data(h) + other;
     const u8s = this.u8s;
     for (let i = 0; i < count; i++) {
       const byte = u8s[p + i] as number;

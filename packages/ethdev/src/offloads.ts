@@ -3,7 +3,7 @@
  * drivers (capabilities) and testpmd (names ↔ masks).
  */
 import { PollwireError } from '@pollwire/native';
-import { didYouMean } from './suggest.js';
+import { didYouMean, endSentence } from './suggest.js';
 
 export const RX_OFFLOADS = {
   VLAN_STRIP: 0,
@@ -63,7 +63,7 @@ function mask(table: Table, names: readonly string[], direction: string): number
     if (bit === undefined) {
       throw new PollwireError(
         'OFFLOAD_UNKNOWN',
-        `Unknown ${direction} offload '${name}'${didYouMean(name, Object.keys(table))}.`,
+        endSentence(`Unknown ${direction} offload '${name}'${didYouMean(name, Object.keys(table))}`),
       );
     }
     bits |= 1 << bit;

@@ -4,6 +4,7 @@
  */
 import { PollwireError } from '@pollwire/native';
 import type { IsolateEnv } from './isolate.js';
+import { PORT_BLOCK, PORT_FLAGS } from './port-block.js';
 import type { QueueView } from './queue-ref.js';
 import { RxQueueRef, TxQueueRef } from './queue-ref.js';
 
@@ -12,15 +13,11 @@ export interface PortView {
   readonly id: number;
   readonly name: string;
   readonly driverName: string;
-  /** Byte offset of the port's block in the arena (layout: {@link PORT_BLOCK}). */
+  /** Byte offset of the port's block in the arena (port-block.ts). */
   readonly block: number;
   readonly rx: readonly QueueView[];
   readonly tx: readonly QueueView[];
 }
-
-/** Block in the arena that the main isolate writes and all others read; byte offsets. */
-export const PORT_BLOCK = { FLAGS: 0, MTU: 4, SPEED: 8, MAC: 12, BYTES: 64 } as const;
-export const PORT_FLAGS = { LINK_UP: 1, STARTED: 2 } as const;
 
 export class PortRef {
   readonly id: number;

@@ -3,7 +3,7 @@ import { L, native, PollwireError, SlotClosed, toPollwireError } from '@pollwire
 import { parseArgs } from './args-schema.js';
 import type { Devargs, DevargsObject } from './devargs.js';
 import { devargsOf, parseDevargs } from './devargs.js';
-import type { Device, Driver, ProbeContext } from './driver.js';
+import type { Driver, ProbeContext } from './driver.js';
 import type { Eal } from './eal.js';
 import type { LinkStatus } from './link.js';
 import type { PortHost } from './port.js';
@@ -30,13 +30,7 @@ export class PortTable {
     const id = this.reserve(devargs.name);
     const context = new DeviceReports(this.eal, driver, devargs, id, args);
     try {
-      const port = this.create(
-        id,
-        devargs,
-        driver,
-        await driver.probe(context as unknown as ProbeContext<never>),
-        context,
-      );
+      const port = await this.create(id, devargs, driver, context);
       this.host.portEvent('new', port);
       return port;
     } catch (thrown) {
@@ -61,9 +55,16 @@ export class PortTable {
     return [...this.ports.values()].find((port) => port.name === idOrName);
   }
 
-  private create(id: number, devargs: Devargs, driver: Driver, device: Device, context: DeviceReports): Port {
+  private async create(id: number, devargs: Devargs, driver: Driver, context: DeviceReports): Promise<Port> {
     const { name, text } = devargs;
-    const port = new Port({ id, name, devargs: text, driver, device }, this.host);
+    const device = await driver.probe(context as unknown as ProbeContext<never>);
+    let port: Port;
+    try {
+      port = new Port({ id, name, devargs: text, driver, device }, this.host);
+    } catch (error) {
+      await device.close();
+      throw error;
+    }
     this.ports.set(id, port);
     context.ready(port);
     return port;

@@ -2,22 +2,22 @@
  * A port: one device under an id, with its life cycle, queues, link, addresses, statistics and events. Made by Eal.attach, used by
  * applications in the main isolate; lcores use PortRef.
  */
-import type { Arena } from '@pollwire/native';
-import { arena, native, PollwireError, SlotClosed } from '@pollwire/native';
+import type { PollwireError } from '@pollwire/native';
+import { native, SlotClosed } from '@pollwire/native';
 import type { Device, Driver } from './driver.js';
 import type { ErrorSink } from './events.js';
 import { TypedEmitter } from './events.js';
 import type { LinkStatus } from './link.js';
 import { LINK_DOWN } from './link.js';
-import { randomMac, toMac } from './mac.js';
 import type { Mempool } from './mempool.js';
+import { PORT_BLOCK, publishPort } from './port-block.js';
 import type { PortInfo } from './port-info.js';
 import { portInfo } from './port-info.js';
 import type { PortConfigOptions, RxQueueOptions, TxQueueOptions } from './port-queues.js';
 import { PortQueues } from './port-queues.js';
 import type { PortView } from './port-ref.js';
-import { PORT_BLOCK, PORT_FLAGS } from './port-ref.js';
-import type { PortMove, PortState } from './port-state.js';
+import { PortSettings } from './port-settings.js';
+import type { PortState } from './port-state.js';
 import { nextState } from './port-state.js';
 import type { QueueHost, RxQueue, TxQueue } from './queue.js';
 import type { QueueEvent } from './queue-events.js';
@@ -63,8 +63,6 @@ export interface PortInit {
   device: Device;
 }
 
-const DEFAULT_MTU = 1500;
-
 export class Port extends TypedEmitter<PortEvents> {
   readonly id: number;
   /** Device name, 'net_vhost0'. */
@@ -78,13 +76,9 @@ export class Port extends TypedEmitter<PortEvents> {
   private readonly queues: PortQueues;
   private readonly events: QueueEvents;
   private readonly block: number;
-  private readonly memory: Arena = arena();
   private currentState: PortState = 'attached';
   private currentLink: LinkStatus;
-  private currentMtu = DEFAULT_MTU;
-  private promiscuousOn: boolean;
-  private allMulticastOn: boolean;
-  private readonly macs: Uint8Array[];
+  private readonly settings: PortSettings;
   private eventQueued = false;
 
   /** @internal use Eal.attach */
@@ -101,9 +95,7 @@ export class Port extends TypedEmitter<PortEvents> {
     this.events = new QueueEvents(Math.max(this.info.maxRxQueues, this.info.maxTxQueues));
     this.block = native.arenaAlloc(PORT_BLOCK.BYTES, 64, `port ${init.id}`);
     this.currentLink = { ...LINK_DOWN, ...init.device.link };
-    this.promiscuousOn = this.info.alwaysPromiscuous;
-    this.allMulticastOn = this.info.alwaysPromiscuous;
-    this.macs = [init.device.mac === undefined ? randomMac() : toMac(init.device.mac)];
+    this.settings = new PortSettings(init.id, init.device, this.info);
     this.publish();
   }
 
@@ -121,25 +113,25 @@ export class Port extends TypedEmitter<PortEvents> {
   }
 
   get mtu(): number {
-    return this.currentMtu;
+    return this.settings.mtu;
   }
 
   get promiscuous(): boolean {
-    return this.promiscuousOn;
+    return this.settings.promiscuous;
   }
 
   get allMulticast(): boolean {
-    return this.allMulticastOn;
+    return this.settings.allMulticast;
   }
 
   /** Default MAC address, six bytes, a copy. */
   get mac(): Uint8Array {
-    return Uint8Array.from(this.macs[0] as Uint8Array);
+    return Uint8Array.from(this.settings.macs[0] as Uint8Array);
   }
 
   /** All addresses, the default one first. */
   get allMacs(): Uint8Array[] {
-    return this.macs.map((mac) => Uint8Array.from(mac));
+    return this.settings.macs.map((mac) => Uint8Array.from(mac));
   }
 
   // Life.
@@ -147,8 +139,8 @@ export class Port extends TypedEmitter<PortEvents> {
   /** Sets queue numbers, MTU and offloads; queues must be set up again afterwards. Throws QUEUE_COUNT, MTU_RANGE, OFFLOAD_UNSUPPORTED. */
   configure(options: PortConfigOptions = {}): void {
     const to = nextState(this, 'configure');
-    const config = this.queues.configure(options, this.currentMtu);
-    this.currentMtu = config.mtu;
+    const config = this.queues.configure(options, this.mtu);
+    this.settings.mtu = config.mtu;
     this.currentState = to;
     this.publish();
   }
@@ -180,7 +172,7 @@ export class Port extends TypedEmitter<PortEvents> {
     const modules = this.queues.all().map((queue) => queue.view.module);
     await this.host.env.scripts.load(modules.filter((module) => module !== undefined));
     await this.device.start();
-    this.restore();
+    this.settings.restore();
     for (const queue of this.queues.all()) queue.control.open(SlotClosed.PORT_STOPPED);
     this.moved(to, 'started');
   }
@@ -210,7 +202,7 @@ export class Port extends TypedEmitter<PortEvents> {
   /** Back to 'attached' with a fresh device. PORT_ENOTSUP without driver support. */
   async reset(): Promise<void> {
     const to = nextState(this, 'reset');
-    await this.method('reset').call(this.device);
+    await this.settings.method('reset').call(this.device);
     this.queues.release();
     this.currentState = to;
     this.publish();
@@ -246,67 +238,59 @@ export class Port extends TypedEmitter<PortEvents> {
     return this.events.enabled(id, rx);
   }
 
-  // Features. All throw PORT_ENOTSUP (errno -95) when the driver has no such method.
+  // Settings. All throw PORT_ENOTSUP (errno -95) when the driver has no such method.
 
+  /** Largest layer 3 packet. Throws MTU_RANGE. */
   setMtu(mtu: number): void {
-    this.call('setMtu', 'setMtu', this.queues.checkMtu(mtu));
-    this.currentMtu = mtu;
+    nextState(this, 'setMtu');
+    this.settings.setMtu(this.queues.checkMtu(mtu));
     this.publish();
   }
 
   setPromiscuous(on: boolean): void {
-    if (!this.info.alwaysPromiscuous) this.call('setPromiscuous', 'setPromiscuous', on);
-    else if (!on) throw this.unsupported('setPromiscuous');
-    this.promiscuousOn = on;
+    nextState(this, 'setPromiscuous');
+    this.settings.setPromiscuous(on);
   }
 
   setAllMulticast(on: boolean): void {
-    if (!this.info.alwaysPromiscuous) this.call('setAllMulticast', 'setAllMulticast', on);
-    else if (!on) throw this.unsupported('setAllMulticast');
-    this.allMulticastOn = on;
+    nextState(this, 'setAllMulticast');
+    this.settings.setAllMulticast(on);
   }
 
-  /** New default address. */
+  /** New default address. Throws BAD_MAC. */
   setMac(mac: ArrayLike<number> | string): void {
-    const bytes = unicast(mac);
-    this.call('setMac', 'setMac', bytes);
-    this.macs[0] = bytes;
+    nextState(this, 'setMac');
+    this.settings.setMac(mac);
     this.publish();
   }
 
+  /** A further address. Throws BAD_MAC, MAC_LIMIT. */
   addMac(mac: ArrayLike<number> | string): void {
-    const bytes = unicast(mac);
-    if (this.macs.length >= this.info.maxMacs) {
-      throw new PollwireError(
-        'MAC_LIMIT',
-        `Port ${this.id} holds ${this.info.maxMacs} MAC addresses; remove one first.`,
-        {
-          errno: -28,
-        },
-      );
-    }
-    this.call('addMac', 'addMac', bytes);
-    this.macs.push(bytes);
+    nextState(this, 'addMac');
+    this.settings.addMac(mac);
   }
 
   removeMac(mac: ArrayLike<number> | string): void {
-    const bytes = toMac(mac);
-    const at = this.macs.findIndex((one, index) => index > 0 && one.every((byte, i) => byte === bytes[i]));
-    this.call('removeMac', 'removeMac', bytes);
-    if (at > 0) this.macs.splice(at, 1);
+    nextState(this, 'removeMac');
+    this.settings.removeMac(mac);
   }
 
+  /** Lets VLAN `id` through or not. */
   vlanFilter(id: number, on: boolean): void {
     nextState(this, 'vlanFilter');
-    this.method('vlanFilter').call(this.device, id, on);
+    this.settings.method('vlanFilter').call(this.device, id, on);
   }
 
+  /** Bits: 1 strip, 2 filter, 4 extend, 8 QinQ strip. */
   setVlanOffload(mask: number): void {
-    this.call('setVlanOffload', 'setVlanOffload', mask);
+    nextState(this, 'setVlanOffload');
+    this.settings.method('setVlanOffload').call(this.device, mask);
   }
 
+  /** Sets the link administratively up or down. */
   setLink(up: boolean): void {
-    this.call('setLink', 'setLink', up);
+    nextState(this, 'setLink');
+    this.settings.method('setLink').call(this.device, up);
   }
 
   // Statistics.
@@ -392,14 +376,6 @@ export class Port extends TypedEmitter<PortEvents> {
     for (let id = 0; id < this.queues.tx.length; id++) this.queues.setupTx(id, {});
   }
 
-  /** Settings that survive a restart of the device. */
-  private restore(): void {
-    if (this.device.setMac !== undefined) this.device.setMac(this.mac);
-    if (this.info.alwaysPromiscuous) return;
-    if (this.promiscuousOn) this.device.setPromiscuous?.(true);
-    if (this.allMulticastOn) this.device.setAllMulticast?.(true);
-  }
-
   private async closeQueues(): Promise<void> {
     await Promise.all(this.queues.all().map((queue) => queue.control.close(SlotClosed.PORT_STOPPED)));
   }
@@ -410,46 +386,8 @@ export class Port extends TypedEmitter<PortEvents> {
     this.announce(event);
   }
 
-  private call<
-    M extends
-      | 'setMtu'
-      | 'setPromiscuous'
-      | 'setAllMulticast'
-      | 'setMac'
-      | 'addMac'
-      | 'removeMac'
-      | 'setVlanOffload'
-      | 'setLink',
-  >(move: PortMove, method: M, value: Parameters<NonNullable<Device[M]>>[0]): void {
-    nextState(this, move);
-    (this.method(method) as (this: Device, value: unknown) => void).call(this.device, value);
-  }
-
-  private method<M extends keyof Device>(method: M): NonNullable<Device[M]> {
-    const found = this.device[method];
-    if (found === undefined) throw this.unsupported(method);
-    return found as NonNullable<Device[M]>;
-  }
-
-  private unsupported(method: string): PollwireError {
-    return new PollwireError('PORT_ENOTSUP', 'Operation not supported', {
-      details: { port: this.id, driver: this.driverName, method },
-    });
-  }
-
   /** Writes what lcores may read. */
   private publish(): void {
-    const { memory, block } = this;
-    memory.bytes(block + PORT_BLOCK.MAC, 6).set(this.macs[0] as Uint8Array);
-    memory.store(block + PORT_BLOCK.MTU, this.currentMtu);
-    memory.store(block + PORT_BLOCK.SPEED, this.currentLink.speed | 0);
-    const up = this.currentLink.up ? PORT_FLAGS.LINK_UP : 0;
-    memory.store(block, up | (this.currentState === 'started' ? PORT_FLAGS.STARTED : 0));
+    publishPort(this.block, this.mac, this.mtu, this.currentLink, this.currentState === 'started');
   }
-}
-
-function unicast(mac: ArrayLike<number> | string): Uint8Array {
-  const bytes = toMac(mac);
-  if (((bytes[0] as number) & 1) === 0 && bytes.some((byte) => byte !== 0)) return bytes;
-  throw new PollwireError('BAD_MAC', 'A port needs a unicast address that is not all zero.');
 }

@@ -11,8 +11,8 @@ export interface QueueEvent {
 
 export class QueueEvents {
   /** Index 2q = tx queue q, 2q + 1 = rx queue q: the order in which vrings are numbered. */
-  private current: Uint8Array;
-  private seen: Uint8Array;
+  private readonly current: Uint8Array;
+  private readonly seen: Uint8Array;
 
   constructor(queues: number) {
     this.current = new Uint8Array(queues * 2);
@@ -42,16 +42,5 @@ export class QueueEvents {
     const state = this.current[index] as number;
     this.seen[index] = state;
     return { queueId: index >> 1, rx: (index & 1) === 1, enable: state === 1 };
-  }
-
-  /** Keeps the states of queues that still exist. */
-  resize(queues: number): void {
-    const grow = (old: Uint8Array) => {
-      const fresh = new Uint8Array(queues * 2);
-      fresh.set(old.subarray(0, fresh.length));
-      return fresh;
-    };
-    this.current = grow(this.current);
-    this.seen = grow(this.seen);
   }
 }

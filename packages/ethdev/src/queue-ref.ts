@@ -33,6 +33,7 @@ export class RxQueueRef {
   readonly view: QueueView;
   private readonly slot: number;
   private readonly receive: (slot: number, word: number, count: number) => number;
+  private readonly relay: (rxSlot: number, txSlot: number, word: number, count: number) => number;
   private slow: RxSlow | null;
 
   constructor(view: QueueView, env: IsolateEnv) {
@@ -41,6 +42,7 @@ export class RxQueueRef {
     this.id = view.id;
     this.slot = view.slot;
     this.receive = native.rxBurst;
+    this.relay = native.forwardBurst;
     this.slow = view.slot < 0 ? new RxSlow(view, env) : null;
   }
 
@@ -55,6 +57,24 @@ export class RxQueueRef {
     burst.first = 0;
     burst.length = got;
     return got;
+  }
+
+  /**
+   * Receives, sends on `tx` and frees what that refused: a whole turn of a forwarder in one native call (two calls and a free when either
+   * queue has callbacks or a script data path). The burst is scratch space and empty afterwards.
+   *
+   * @returns received | sent << 16
+   */
+  forward(tx: TxQueueRef, burst: Burst, n = burst.capacity): number {
+    const txSlot = tx.directSlot;
+    if (this.slow === null && txSlot >= 0) {
+      return this.relay(this.slot, txSlot, burst.word, Math.min(n, burst.capacity));
+    }
+    const received = this.burst(burst, n);
+    const sent = tx.burst(burst);
+    burst.free(sent);
+    burst.clear();
+    return received | (sent << 16);
   }
 
   /**
@@ -97,6 +117,11 @@ export class TxQueueRef {
     this.slot = view.slot;
     this.transmit = native.txBurst;
     this.slow = view.slot < 0 ? new TxSlow(view, env) : null;
+  }
+
+  /** The slot while nothing unusual is in the way of a burst, else -1. */
+  get directSlot(): number {
+    return this.slow === null ? this.slot : -1;
   }
 
   /**

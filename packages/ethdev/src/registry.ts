@@ -6,7 +6,7 @@
  */
 import { PollwireError } from '@pollwire/native';
 import type { Driver } from './driver.js';
-import { didYouMean, sentenceList } from './suggest.js';
+import { didYouMean, endSentence, sentenceList } from './suggest.js';
 
 const NAME = /^[a-z][a-z0-9_]*$/;
 
@@ -43,10 +43,9 @@ export class DriverRegistry {
     const driver = this.byName.get(best);
     if (driver !== undefined) return driver;
     const names = [...this.byName.keys()];
-    const near = didYouMean(device.replace(/\d+$/, ''), names);
-    const known =
-      near !== '' ? `${near}?` : `; known drivers: ${sentenceList(this.list().map((d) => d.name))}.`;
-    throw new PollwireError('DRIVER_UNKNOWN', `No driver for device '${device}'${known}`, {
+    const known = sentenceList(this.list().map((one) => one.name));
+    const hint = didYouMean(device.replace(/\d+$/, ''), names) || `; known drivers: ${known}`;
+    throw new PollwireError('DRIVER_UNKNOWN', endSentence(`No driver for device '${device}'${hint}`), {
       details: { device },
     });
   }

@@ -41,10 +41,15 @@ export function suggest(word: string, candidates: Iterable<string>): string | un
   return best;
 }
 
-/** `; did you mean 'iface'?` or '' — made to be put at the end of a sentence without its full stop. */
+/** `; did you mean 'iface'` or '': put it at the end of a sentence and that into {@link endSentence}. */
 export function didYouMean(word: string, candidates: Iterable<string>): string {
   const near = suggest(word, candidates);
   return near === undefined ? '' : `; did you mean '${near}'`;
+}
+
+/** The text with the mark that ends it: '?' behind a suggestion, else a full stop. */
+export function endSentence(text: string): string {
+  return /; did you mean '[^']*'$/.test(text) ? `${text}?` : `${text}.`;
 }
 
 /** 'a, b and c'; 'none' for an empty list. */

@@ -129,7 +129,7 @@ export interface Addon {
 
   // Pools and mbufs.
   poolCreate(name: string, count: number, dataRoom: number, cacheSize: number): number;
-  /** Throws POOL_IN_USE with the number outstanding. */
+  /** Throws BUSY while mbufs are out (with their number) or rx queues take from it. */
   poolDestroy(pool: number): void;
   poolInfo(pool: number): PoolInfo;
   /** Checked flavours: one line per mbuf that is out, with its allocation site and owner; others: []. */
@@ -261,7 +261,10 @@ export interface Addon {
   virtioQueueKick(device: number, queue: number, fd: number): void;
   /** Eventfd by which the device notifies us (an idle lcore sleeps on it), -1: none. Taken over. */
   virtioQueueCall(device: number, queue: number, fd: number): void;
-  virtioQueueState(device: number, queue: number): { started: boolean; broken: string; inFlight: number; size: number };
+  virtioQueueState(
+    device: number,
+    queue: number,
+  ): { started: boolean; broken: string; inFlight: number; size: number };
 
   // Sockets, descriptors, events.
   listenUnix(path: string, backlog: number): number;

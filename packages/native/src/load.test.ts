@@ -22,10 +22,10 @@ it('is the flavour that was asked for', () => {
 });
 
 it('refuses an addon with another layout and says what to run', () => {
-  expect(() => checkLayout('0123', '/x/pollwire.node')).toThrow(
+  expect(() => checkLayout('0123', '/x/addon')).toThrow(
     expect.objectContaining({
       code: 'LAYOUT_MISMATCH',
-      message: `/x/pollwire.node has memory layout 0123, this TypeScript expects ${LAYOUT_HASH}. Run \`npm run build\`.`,
+      message: `/x/addon has memory layout 0123, this TypeScript expects ${LAYOUT_HASH}. Run \`npm run build\`.`,
     }),
   );
 });

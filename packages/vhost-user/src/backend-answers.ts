@@ -31,11 +31,14 @@ export class BackendAnswers {
   readonly #connection: Connection;
   readonly #state: SessionState;
   readonly #trace: Trace;
+  readonly #refused: (text: string) => void;
 
-  constructor(connection: Connection, state: SessionState, trace: Trace) {
+  /** @param refused hears of every message that was refused while the connection goes on */
+  constructor(connection: Connection, state: SessionState, trace: Trace, refused: (text: string) => void) {
     this.#connection = connection;
     this.#state = state;
     this.#trace = trace;
+    this.#refused = refused;
   }
 
   /** The message was handled: its own reply, or an ack if one was asked for. */
@@ -72,6 +75,8 @@ export class BackendAnswers {
     const told = this.#nackIfAsked(raw);
     if (!told || refusal.fatal) {
       this.#connection.close({ code: refusal.code, text: refusal.reason, by: 'us', message });
+    } else {
+      this.#refused(refusal.reason);
     }
   }
 

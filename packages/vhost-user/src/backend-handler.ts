@@ -169,6 +169,8 @@ export interface BackendHandler {
   quiesce?(scope: QuiesceScope): MaybePromise<void>;
   resume?(scope: QuiesceScope): MaybePromise<void>;
   readonly extern?: ExternHandlers;
+  /** A message was refused and the connection goes on; an operator wants to read why. `text` names message and value. */
+  messageRefused?(text: string): void;
   /** A message was handled (not: refused). The place to recompute what is ready. */
   messageHandled?(name: FrontendMessage['name']): MaybePromise<void>;
   /** The connection is gone, all its descriptors are closed, no handler method is running. Called once, last. */

@@ -122,6 +122,17 @@ describe('replies with a rule of their own', () => {
 });
 
 describe('memory slots', () => {
+  it('take the same region once for every queue pair, as QEMU 7.2 sends it, and give it back as often', () => {
+    const bench = backendBench({ maxMemorySlots: 1 });
+    negotiateRaw(bench, EVERYTHING);
+    for (const _pair of [0, 1]) bench.peer.send('ADD_MEM_REG', REGION, { fds: 1, needReply: true });
+    for (const _pair of [0, 1, 2]) bench.peer.send('REM_MEM_REG', REGION, { needReply: true });
+    expect(bench.exchange().map((reply) => reply.u64)).toEqual([0n, 0n, 0n, 0n, 1n]);
+    const calls = bench.device.names.filter((name) => name.endsWith('MemoryRegion'));
+    expect(calls).toEqual(['addMemoryRegion', 'removeMemoryRegion']);
+    expect(bench.leaked()).toBe(0);
+  });
+
   it('are counted, and regions are matched for removal', () => {
     const bench = backendBench({ maxMemorySlots: 2 });
     negotiateRaw(bench, EVERYTHING);

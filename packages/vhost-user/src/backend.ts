@@ -79,7 +79,7 @@ export class BackendSession {
       },
     };
     this.#connection = new Connection(socket, 'frontend', 'request', receiver, options.limits);
-    this.#answers = new BackendAnswers(this.#connection, this.#state, this.trace);
+    this.#answers = new BackendAnswers(this.#connection, this.#state, this.trace, (text) => handler.messageRefused?.(text));
   }
 
   /** Begin to serve. */

@@ -255,7 +255,9 @@ describe('memory', () => {
   });
 
   it('regions come into free slots, without overlap', () => {
-    expect(codeOf(configured(), 'ADD_MEM_REG', REGION)).toBe('VHOST_BAD_MEMORY');
+    const shifted = { ...REGION, guestAddr: REGION.guestAddr + 0x1000n };
+    expect(codeOf(configured(), 'ADD_MEM_REG', shifted)).toBe('VHOST_BAD_MEMORY');
+    expect(codeOf(configured(), 'ADD_MEM_REG', { ...REGION, mmapOffset: 0x1000n })).toBe('VHOST_BAD_MEMORY');
     const full = configured({ regions: [REGION, REGION, REGION] });
     expect(checkMessage(full, message('ADD_MEM_REG'))?.reason).toContain('3 memory slots');
   });

@@ -3,7 +3,7 @@
  * one rule per message that has limits of its own. Pure: answers a refusal or nothing, changes nothing.
  */
 import { DeviceStatus, Feature, featureNames, statusNames } from './features.js';
-import { checkRegion, checkRegions, overlapWith, sameRegion } from './memory-layout.js';
+import { checkRegion, checkRegions, overlapWith, sameRegion, sameTable } from './memory-layout.js';
 import type { FrontendMessage, FrontendRequestName, MessageOf, Phase } from './messages.js';
 import { featureMask } from './messages.js';
 import type { ConfigAccess, InflightArea, VringAddr } from './payloads.js';
@@ -151,6 +151,9 @@ const RULES: Rules = {
   },
 
   ADD_MEM_REG: (state, region) => {
+    if (state.regions.some((known) => sameTable([known], [region]))) {
+      return undefined;
+    }
     if (state.regions.length >= state.maxMemorySlots) {
       return refuse(`ADD_MEM_REG: all ${state.maxMemorySlots} memory slots are used`, 'VHOST_BAD_MEMORY');
     }

@@ -17,7 +17,7 @@ export interface RingState {
   size: number;
   addr: VringAddr | undefined;
   base: number;
-  /** As SET_VRING_ENABLE left it; see {@link SessionState.ringEnabled} for what counts. */
+  /** As SET_VRING_ENABLE left it; see `SessionState.ringEnabled` for what counts. */
   enabled: boolean;
   /** Between SET_VRING_KICK and GET_VRING_BASE. */
   started: boolean;
@@ -43,6 +43,8 @@ export class SessionState {
   status = 0;
   owned = false;
   regions: readonly MemoryRegion[] = [];
+  /** Regions that were added again while they were there: QEMU 7.2 adds and removes each one once for every queue pair. */
+  repeatedRegions: readonly MemoryRegion[] = [];
   /** Postcopy: nothing, advised, or listening for faults. */
   postcopy: 'off' | 'advised' | 'listening' = 'off';
   /** A table or region was answered with addresses; the front-end's confirmation is due. */

@@ -3,6 +3,7 @@
  * when they are complete, decides when the device as a whole is ready, and tells its owner in past tense.
  * Made by VhostSocket for every connection; knows nothing of ports.
  */
+import type { MempoolRef } from '@pollwire/ethdev';
 import type { NativeEvent, VhostBindOptions } from '@pollwire/native';
 import { native, onDeviceEvent, PollwireError } from '@pollwire/native';
 import type {
@@ -18,6 +19,7 @@ import type {
 } from '@pollwire/vhost-user';
 import { DeviceStatus, ProtocolFeature, refuse } from '@pollwire/vhost-user';
 import { Vring } from './vring.js';
+import { VringReceiver, VringTransmitter } from './vring-burst.js';
 
 /** What a device tells its owner. Every call comes after the state has changed. */
 export interface DeviceListener {
@@ -55,6 +57,7 @@ export class VhostDevice implements BackendHandler {
   #statusUsed = false;
   #hasMemory = false;
   #session: BackendSession | undefined;
+  readonly #ends: { close(): void }[] = [];
   readonly #listener: DeviceListener;
   readonly #unsubscribe: () => void;
 
@@ -82,6 +85,16 @@ export class VhostDevice implements BackendHandler {
   /** Lets bursts on `slot` work on ring `ring`. 'rx' takes what the guest sends (odd rings), 'tx' fills its buffers (even ones). */
   bind(ring: number, slot: number, direction: 'rx' | 'tx', options: VhostBindOptions): void {
     native.vhostBind(this.id, ring, slot, direction, options);
+  }
+
+  /** Bursts of what the guest sends on queue `pair`, copied into mbufs of `pool`. */
+  receiver(pair: number, pool: MempoolRef): VringReceiver {
+    return this.#own(new VringReceiver(this, pair, pool));
+  }
+
+  /** Bursts to the guest on queue `pair`. */
+  transmitter(pair: number): VringTransmitter {
+    return this.#own(new VringTransmitter(this, pair));
   }
 
   /** No burst reaches the ring afterwards. */
@@ -193,18 +206,28 @@ export class VhostDevice implements BackendHandler {
     this.#listener.mtuChanged?.(this, mtu);
   }
 
+  messageRefused(text: string): void {
+    this.#listener.problem?.(this, text);
+  }
+
   messageHandled(): void {
     this.#update();
   }
 
   connectionClosed(reason: CloseReason): void {
     this.#stopAll();
+    for (const end of this.#ends) end.close();
     this.#unsubscribe();
     native.vhostDestroy(this.id);
     this.#listener.connectionClosed?.(this, reason);
   }
 
   // What follows from the messages.
+
+  #own<E extends { close(): void }>(end: E): E {
+    this.#ends.push(end);
+    return end;
+  }
 
   #ring(index: number): Vring {
     const ring = this.rings[index];

@@ -16,6 +16,7 @@ const ALWAYS =
   Feature.VIRTIO_F_EVENT_IDX |
   Feature.VHOST_USER_F_PROTOCOL_FEATURES |
   Feature.VIRTIO_F_VERSION_1 |
+  Feature.VIRTIO_F_RING_PACKED |
   Feature.VIRTIO_F_IN_ORDER;
 
 /** The virtio feature word that a device offers. */

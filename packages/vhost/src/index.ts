@@ -6,3 +6,4 @@ export { default, default as netVhost } from './net-vhost.js';
 export type { VhostEvents, VhostOptions } from './socket.js';
 export { VhostSocket } from './socket.js';
 export { Vring } from './vring.js';
+export { VringReceiver, VringTransmitter } from './vring-burst.js';

@@ -14,6 +14,7 @@ export const MEMORY_ACTIONS: Actions = {
         return { ...refusal, fatal: true };
       }
       state.regions = payload;
+      state.repeatedRegions = [];
       return chain(postcopyAddresses(state, handler, payload), (answer) => {
         if (isRefusal(answer) || answer === undefined) {
           return answer ?? 'done';
@@ -25,6 +26,10 @@ export const MEMORY_ACTIONS: Actions = {
   ADD_MEM_REG: ({ state, handler }, { payload, fds }) => {
     if (handler.addMemoryRegion === undefined) {
       return NOT_HANDLED;
+    }
+    if (state.regions.some((known) => sameRegion(known, payload))) {
+      state.repeatedRegions = [...state.repeatedRegions, payload];
+      return 'done';
     }
     return chain(handler.addMemoryRegion({ ...payload, fd: fdAt(fds, 0) }), (refusal) => {
       if (isRefusal(refusal)) {
@@ -42,6 +47,11 @@ export const MEMORY_ACTIONS: Actions = {
   REM_MEM_REG: ({ state, handler }, { payload }) => {
     if (handler.removeMemoryRegion === undefined) {
       return NOT_HANDLED;
+    }
+    const repeat = state.repeatedRegions.findIndex((region) => sameRegion(region, payload));
+    if (repeat >= 0) {
+      state.repeatedRegions = state.repeatedRegions.toSpliced(repeat, 1);
+      return 'done';
     }
     const known = state.regions.find((region) => sameRegion(region, payload)) ?? payload;
     return done(handler.removeMemoryRegion(known), () => {

@@ -1,0 +1,222 @@
+// Device side of a packed virtqueue (virtio 1.2 §2.8): looks at what the driver made available, hands it back as used.
+// The twin of SplitDevice, with the same interface; positions count ring entries, of which a list takes several.
+// The peer is hostile: what decides is loaded once, each walk is bounded by the ring size.
+#pragma once
+
+#include <cstdint>
+
+#include "base/shared.hpp"
+#include "virtqueue/head.hpp"
+#include "virtqueue/layout_packed.hpp"
+#include "virtqueue/packed_events.hpp"
+#include "virtqueue/span.hpp"
+
+namespace pollwire {
+
+class PackedDevice {
+ public:
+  static constexpr std::uint32_t kBroken = ~0u;
+
+  PackedDevice() = default;
+  // `base` as SET_VRING_BASE carries it. Everything taken is answered before a burst ends, so that the used side stands
+  // where the available side does; peers that send no used half (0) are right too.
+  PackedDevice(packed::Desc* desc, packed::EventSuppress* driverEvent, packed::EventSuppress* deviceEvent,
+               std::uint32_t size, std::uint32_t base, bool eventIdx, bool indirect) noexcept
+      : desc_(desc),
+        driverEvent_(driverEvent),
+        deviceEvent_(deviceEvent),
+        size_(size),
+        avail_{packed::positionOf(base), packed::wrapOf(base)},
+        used_(avail_),
+        eventIdx_(eventIdx),
+        indirect_(indirect) {}
+
+  std::uint32_t size() const noexcept { return size_; }
+  std::uint32_t nextAvail() const noexcept { return packed::withWrap(avail_.position, avail_.wrap); }
+  std::uint32_t usedIdx() const noexcept { return packed::withWrap(used_.position, used_.wrap); }
+  // There is no index in memory; where we stand is all there is to say.
+  std::uint32_t availIdx() const noexcept { return nextAvail(); }
+  std::uint32_t base() const noexcept { return packed::makeBase(nextAvail(), usedIdx()); }
+
+  // 0: nothing is available. Otherwise at most this many chains are; gather() tells how many.
+  PW_INLINE std::uint32_t available() const noexcept {
+    return isAvailable(loadAcquire(desc_[avail_.position].word), avail_.wrap) ? size_ : 0;
+  }
+
+  // Chains that wait, for queue-count queries: looks at every available descriptor.
+  std::uint32_t waiting() const noexcept {
+    std::uint32_t chains = 0;
+    Cursor at = avail_;
+    for (std::uint32_t left = size_; left > 0; left--) {
+      const std::uint64_t word = loadAcquire(desc_[at.position].word);
+      if (!isAvailable(word, at.wrap)) break;
+      if ((packed::flagsOf(word) & kDescNext) == 0) chains++;
+      at = stepped(at, 1);
+    }
+    return chains;
+  }
+
+  // Copies up to `count` available heads, skipping `from` ring entries after the next one to answer. A list whose tail is
+  // not available yet counts as not available. kBroken: the next chain has no end (§2.8.19: no longer than the ring).
+  PW_INLINE std::uint32_t gather(Head* heads, std::uint32_t from, std::uint32_t count) const noexcept {
+    Cursor at = stepped(avail_, from);
+    std::uint32_t left = size_ - from;
+    std::uint32_t found = 0;
+    for (; found < count && left > 0; found++) {
+      // P1: pairs with the driver's release of the flags; makes the rest of the descriptor visible.
+      const std::uint64_t word = loadAcquire(desc_[at.position].word);
+      if (!isAvailable(word, at.wrap)) break;
+      Head& head = heads[found];
+      head.addr = loadRelaxed(desc_[at.position].addr);
+      head.len = packed::lenOf(word);
+      head.flags = packed::flagsOf(word);
+      head.next = static_cast<std::uint16_t>(at.position);
+      head.id = packed::idOf(word);
+      head.count = 1;
+      head.bad = false;
+      if (PW_UNLIKELY((head.flags & kDescNext) != 0)) {
+        const std::uint32_t length = findTail(head, at, left);
+        if (length == 0) break;
+        if (length == kBroken) return found == 0 ? kBroken : found;
+      }
+      left -= head.count;
+      at = stepped(at, head.count);
+    }
+    return found;
+  }
+
+  // Translates the whole chain into `pieces` (appended). A list is copied here once more; the shape must still be the one
+  // that gather() saw, so that the outcome is one snapshot of it.
+  template <typename Space>
+  ChainVerdict walk(const Head& head, Access access, Space& space, PieceList& pieces) const noexcept {
+    if (head.flags & kDescIndirect) return walkIndirect(head, access, space, pieces);
+    std::uint64_t addr = head.addr;
+    std::uint32_t len = head.len;
+    std::uint16_t flags = head.flags;
+    Cursor at{head.next, false};
+    for (std::uint32_t i = 0;; i++) {
+      if (((flags & kDescWrite) != 0) != (access == Access::kWrite)) return ChainVerdict::kBadChain;
+      const ChainVerdict verdict = addElement(space, addr, len, access, pieces);
+      if (verdict != ChainVerdict::kGood) return verdict;
+      const bool last = i + 1u == head.count;
+      if (((flags & kDescNext) != 0) == last) return ChainVerdict::kBadChain;
+      if (last) return ChainVerdict::kGood;
+      at = stepped(at, 1);
+      const DescCopy copy = copyDesc(desc_ + at.position);
+      addr = copy.addr;
+      len = packed::lenOf(copy.word);
+      flags = packed::flagsOf(copy.word);
+      // §2.8.7: a list is of one kind.
+      if (flags & kDescIndirect) return ChainVerdict::kBadChain;
+    }
+  }
+
+  // Writes the used descriptor `position` entries after those already published: `len` bytes were written into the chain.
+  PW_INLINE void putUsed(std::uint32_t position, const Head& head, std::uint32_t len) noexcept {
+    const Cursor at = stepped(used_, position);
+    // §2.8.4: WRITE says that there is data.
+    const std::uint32_t flags = packed::usedBits(at.wrap) | (len != 0 ? kDescWrite : 0u);
+    const std::uint64_t word = packed::makeWord(len, head.id, flags);
+    // The driver polls the first one only: it is written last, by publish().
+    if (position == 0) first_ = word;
+    else storeRelaxed(desc_[at.position].word, word);
+  }
+
+  // Takes `consumed` entries from the available side and shows the used descriptors of `answered` entries to the driver.
+  PW_INLINE void publish(std::uint32_t consumed, std::uint32_t answered) noexcept {
+    avail_ = stepped(avail_, consumed);
+    if (PW_UNLIKELY(answered == 0)) return;
+    // P2: pairs with the driver's acquire of the flags (§2.8.9: the first buffer after the rest).
+    storeRelease(desc_[used_.position].word, first_);
+    used_ = stepped(used_, answered);
+    unsignalled_ += answered;
+  }
+
+  // Whether the driver wants a call for what was published since the last one (§2.8.10). Contains the store-load fence.
+  PW_INLINE bool wantsCall() noexcept {
+    fullFence();
+    const std::uint32_t moved = unsignalled_;
+    unsignalled_ = 0;
+    return packed::wantsEvent(loadRelaxed(driverEvent_->word), size_, used_.position, used_.wrap, moved, eventIdx_);
+  }
+
+  // Asks the driver to kick on new buffers, or not to (§2.8.10).
+  void setKickWanted(bool wanted) noexcept {
+    storeRelaxed(deviceEvent_->word, packed::suppressWord(wanted, avail_.position, avail_.wrap, eventIdx_));
+    fullFence();
+  }
+
+ private:
+  struct Cursor {
+    std::uint32_t position;
+    bool wrap;
+  };
+
+  static PW_INLINE bool isAvailable(std::uint64_t word, bool wrap) noexcept {
+    return (packed::flagsOf(word) & packed::kOwnerBits) == packed::availBits(wrap);
+  }
+
+  // `by` entries further, at most one lap.
+  PW_INLINE Cursor stepped(Cursor at, std::uint32_t by) const noexcept {
+    at.position += by;
+    if (at.position >= size_) {
+      at.position -= size_;
+      at.wrap = !at.wrap;
+    }
+    return at;
+  }
+
+  // Completes a head that begins a list: its length, and the id, which is in the last descriptor (§2.8.6). 0: the tail is
+  // not available yet. kBroken: no end within `left` entries of a ring that shows nothing else.
+  PW_NOINLINE std::uint32_t findTail(Head& head, Cursor at, std::uint32_t left) const noexcept {
+    for (std::uint32_t length = 2; length <= left; length++) {
+      at = stepped(at, 1);
+      const std::uint64_t word = loadAcquire(desc_[at.position].word);
+      if (!isAvailable(word, at.wrap)) return 0;
+      if ((packed::flagsOf(word) & kDescNext) == 0) {
+        head.id = packed::idOf(word);
+        head.count = static_cast<std::uint16_t>(length);
+        return length;
+      }
+    }
+    return kBroken;
+  }
+
+  template <typename Space>
+  ChainVerdict walkIndirect(const Head& head, Access access, Space& space, PieceList& pieces) const noexcept {
+    // §2.8.7: negotiated, alone, a multiple of 16 bytes, no longer than the ring.
+    if (!indirect_ || head.count != 1 || (head.flags & kDescNext) != 0) return ChainVerdict::kBadChain;
+    if (head.len == 0 || head.len % sizeof(packed::Desc) != 0) return ChainVerdict::kBadChain;
+    const auto entries = static_cast<std::uint32_t>(head.len / sizeof(packed::Desc));
+    if (entries > size_) return ChainVerdict::kBadChain;
+    alignas(packed::Desc) std::byte copied[kMaxCopiedTable * sizeof(packed::Desc)];
+    const std::byte* table = tableAt(space, head.addr, entries, copied);
+    if (table == nullptr) return ChainVerdict::kBadAddress;
+    for (std::uint32_t i = 0; i < entries; i++) {
+      const DescCopy copy = copyDesc(table + i * sizeof(packed::Desc));
+      // §2.8.7: WRITE alone has a meaning here. Other bits are ignored (real drivers leave them set), except for a table
+      // inside a table, which nobody means.
+      const std::uint16_t flags = packed::flagsOf(copy.word);
+      if (flags & kDescIndirect) return ChainVerdict::kBadChain;
+      if (((flags & kDescWrite) != 0) != (access == Access::kWrite)) return ChainVerdict::kBadChain;
+      const ChainVerdict verdict = addElement(space, copy.addr, packed::lenOf(copy.word), access, pieces);
+      if (verdict != ChainVerdict::kGood) return verdict;
+    }
+    return ChainVerdict::kGood;
+  }
+
+  packed::Desc* desc_ = nullptr;
+  packed::EventSuppress* driverEvent_ = nullptr;
+  packed::EventSuppress* deviceEvent_ = nullptr;
+  std::uint32_t size_ = 0;
+  Cursor avail_{0, true};
+  Cursor used_{0, true};
+  // Descriptors used since the driver was last told or found not to care.
+  std::uint32_t unsignalled_ = 0;
+  // The used descriptor that publish() writes last.
+  std::uint64_t first_ = 0;
+  bool eventIdx_ = false;
+  bool indirect_ = false;
+};
+
+}  // namespace pollwire
