@@ -11,6 +11,14 @@
  * @property {number} queues queue pairs
  */
 
+/**
+ * @typedef {object} SelfLoop
+ * @property {string} name
+ * @property {'io' | 'macswap'} engine
+ * @property {Cell['ring']} ring
+ * @property {number} size frame length in bytes
+ */
+
 /** virtio-user arguments that make the peer negotiate a ring kind. @type {Record<Cell['ring'], string>} */
 export const RING_ARGS = {
   split: 'in_order=0',
@@ -26,10 +34,23 @@ function cell({ direction, ring = 'split', size = 64, queues = 1 }) {
   return { name: `${ring} ${direction} ${size} B ${queues}q`, direction, ring, size, queues };
 }
 
+/** @param {SelfLoop['engine']} engine @param {Cell['ring']} ring @param {number} [size] @returns {SelfLoop} */
+function loop(engine, ring, size = 64) {
+  return { name: `self-loop ${ring} ${engine} ${size} B`, engine, ring, size };
+}
+
+/** The single-core self-loop, in short and in full. */
+export const QUICK_LOOPS = [loop('io', 'split'), loop('macswap', 'split'), loop('io', 'packed')];
+export const ALL_LOOPS = /** @type {Cell['ring'][]} */ (Object.keys(RING_ARGS)).flatMap((ring) =>
+  /** @type {const} */ (['io', 'macswap']).flatMap((engine) =>
+    [64, 1518].map((size) => loop(engine, ring, size)),
+  ),
+);
+
 /** The cells that a change of the data path is judged by. */
 export const QUICK = DIRECTIONS.map((direction) => cell({ direction }));
 
 /** Everything. */
-export const ALL = /** @type {Cell['ring'][]} */ (['split', 'split in-order']).flatMap((ring) =>
+export const ALL = /** @type {Cell['ring'][]} */ (Object.keys(RING_ARGS)).flatMap((ring) =>
   DIRECTIONS.flatMap((direction) => [64, 256, 1024, 1518].map((size) => cell({ direction, ring, size }))),
 );
