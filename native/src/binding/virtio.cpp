@@ -77,6 +77,11 @@ Napi::Value virtioUnbind(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value virtioStripVlan(const Napi::CallbackInfo& info) {
+  check(info.Env(), deviceOf(info).setStripVlan(queueOf(info), flag(info, 2, "wanted")));
+  return info.Env().Undefined();
+}
+
 Napi::Value virtioQueueStart(const Napi::CallbackInfo& info) {
   check(info.Env(), deviceOf(info).start(queueOf(info)));
   return info.Env().Undefined();
@@ -122,6 +127,7 @@ void addVirtio(Napi::Env, Napi::Object exports) {
   add(exports, "virtioQueueSetup", virtioQueueSetup);
   add(exports, "virtioBind", virtioBind);
   add(exports, "virtioUnbind", virtioUnbind);
+  add(exports, "virtioStripVlan", virtioStripVlan);
   add(exports, "virtioQueueStart", virtioQueueStart);
   add(exports, "virtioQueueStop", virtioQueueStop);
   add(exports, "virtioReleaseQuarantine", virtioReleaseQuarantine);

@@ -74,9 +74,12 @@ class alignas(2 * kCacheLine) BurstSlot {
     closed_ &= ~static_cast<std::uint32_t>(kSlotUnbound);
   }
 
-  void unbind() noexcept {
+  // With `owner`: only when nobody else's context is bound. What a ring was closed for leaves with it; what the port or the
+  // control plane closed it for stays.
+  void unbind(const void* owner = nullptr) noexcept {
     const Hold hold(*this);
-    closed_ |= kSlotUnbound;
+    if (owner != nullptr && context_ != nullptr && context_ != owner) return;
+    closed_ = (closed_ & (kSlotPortStopped | kSlotPaused)) | kSlotUnbound;
     fn_ = nullptr;
     context_ = nullptr;
     used_ = nullptr;

@@ -14,6 +14,9 @@ class DirectSpace {
   DirectSpace() = default;
   explicit DirectSpace(const RegionTable* table) noexcept : table_(table) {}
 
+  // The peer took a part of this memory away.
+  bool faulted() const noexcept { return table_->faulted(); }
+
   // Contiguous memory, or nullptr when the range is not inside one region.
   PW_INLINE std::byte* translate(std::uint64_t addr, std::uint32_t length, Access) noexcept {
     return table_->find(addr, length, hint_);

@@ -1,6 +1,6 @@
 #include "guest/regions.hpp"
 
-#include <sys/stat.h>
+#include <fcntl.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -38,6 +38,8 @@ Result<std::shared_ptr<const MappedRegion>> MappedRegion::map(const RegionSpec& 
   if (wraps(spec.guestAddr, spec.size) || wraps(spec.userAddr, spec.size) || wraps(spec.mmapOffset, spec.size)) {
     return Status(StatusCode::kBadAddress, describe(spec) + ": an end wraps around 2^64");
   }
+  // Before its size is looked at. Not every file can be sealed; the fault guard is for the others.
+  (void)::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK);
   Result<FileFacts> facts = fileFacts(fd.get());
   if (!facts) return facts.status();
   if (!facts->regular) {
@@ -53,6 +55,9 @@ Result<std::shared_ptr<const MappedRegion>> MappedRegion::map(const RegionSpec& 
   region->device_ = facts->device;
   region->inode_ = facts->inode;
   region->mapping_ = std::move(*mapping);
+  const auto first = reinterpret_cast<std::uintptr_t>(region->mapping_.data()) / facts->pageSize * facts->pageSize;
+  const auto end = alignUp(reinterpret_cast<std::uintptr_t>(region->mapping_.data()) + spec.size, facts->pageSize);
+  PW_RETURN_IF_ERROR(region->guard_.guard(reinterpret_cast<void*>(first), end - first, &region->faulted_));
   return std::shared_ptr<const MappedRegion>(std::move(region));
 }
 

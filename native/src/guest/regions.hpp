@@ -2,6 +2,8 @@
 // rings that use it are paused. The only code that turns a guest address into a pointer.
 #pragma once
 
+#include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -9,6 +11,7 @@
 
 #include "base/compiler.hpp"
 #include "base/result.hpp"
+#include "guest/fault_guard.hpp"
 #include "sys/fd.hpp"
 #include "sys/mapping.hpp"
 
@@ -25,18 +28,23 @@ struct RegionSpec {
 // A mapped region; shared by every snapshot that still contains it.
 class MappedRegion {
  public:
-  // Maps [mmapOffset, mmapOffset + size) of `fd`, which is closed in any case.
+  // Maps [mmapOffset, mmapOffset + size) of `fd`, which is closed in any case. Where the file allows it, it can no longer be
+  // shrunk afterwards.
   static Result<std::shared_ptr<const MappedRegion>> map(const RegionSpec& spec, Fd fd);
 
   const RegionSpec& spec() const noexcept { return spec_; }
   std::byte* host() const noexcept { return reinterpret_cast<std::byte*>(mapping_.data()); }
+  // The peer took memory away that was accessed; zeros lie in its place.
+  bool faulted() const noexcept { return faulted_.load(); }
   bool sameFile(const FileFacts& facts) const noexcept { return facts.device == device_ && facts.inode == inode_; }
 
  private:
   RegionSpec spec_{};
   std::uint64_t device_ = 0;
   std::uint64_t inode_ = 0;
+  std::atomic<bool> faulted_{false};
   Mapping mapping_;
+  FaultGuard guard_;
 };
 
 class RegionTable {
@@ -57,6 +65,9 @@ class RegionTable {
 
   const List& regions() const noexcept { return regions_; }
   bool empty() const noexcept { return regions_.empty(); }
+  bool faulted() const noexcept {
+    return std::any_of(regions_.begin(), regions_.end(), [](const auto& region) { return region->faulted(); });
+  }
 
   // By guest-physical address: buffers. nullptr when [addr, addr + length) is not inside one region.
   PW_INLINE std::byte* find(std::uint64_t addr, std::uint64_t length, const Range*& hint) const noexcept {

@@ -5,6 +5,7 @@
 #include "ethdev/packet_stats.hpp"
 #include "mbuf/mbuf_ops.hpp"
 #include "offload/virtio_net.hpp"
+#include "offload/vlan_strip.hpp"
 #include "vhost/copy.hpp"
 #include "vhost/vhost_queue.hpp"
 
@@ -185,7 +186,7 @@ std::uint32_t rxBurst(void* context, Handle* out, std::uint32_t count) noexcept 
   std::uint32_t received = 0;
   if (PW_UNLIKELY(queue.hasInjected.load())) received = takeInjected(queue, out, count);
   std::uint32_t ready = ring.available();
-  if (ready == 0) return received;
+  if (queue.lostMemory() || ready == 0) return received;
   if (PW_UNLIKELY(ready == Ring::kBroken)) {
     queue.breakRing("AVAIL_JUMP");
     return received;
@@ -208,9 +209,22 @@ std::uint32_t rxBurst(void* context, Handle* out, std::uint32_t count) noexcept 
   return received;
 }
 
+// The same burst with VLAN tags taken out of it afterwards, so that the loop above need not ask.
+template <class Ring, bool kOffload>
+std::uint32_t rxStripped(void* context, Handle* out, std::uint32_t count) noexcept {
+  const std::uint32_t received = rxBurst<Ring, kOffload>(context, out, count);
+  for (std::uint32_t i = 0; i < received; i++) offload::stripVlan(*mbufOf(out[i]));
+  return received;
+}
+
+template <class Ring, bool kOffload>
+BurstFn rxFor(bool strip) noexcept {
+  return strip ? rxStripped<Ring, kOffload> : rxBurst<Ring, kOffload>;
+}
+
 template <class Ring>
-BurstFn rxFor(bool offload) noexcept {
-  return offload ? rxBurst<Ring, true> : rxBurst<Ring, false>;
+BurstFn rxFor(const Queue& queue, bool offload) noexcept {
+  return offload ? rxFor<Ring, true>(queue.stripVlan) : rxFor<Ring, false>(queue.stripVlan);
 }
 
 }  // namespace
@@ -220,7 +234,8 @@ BurstFn selectRx(const Queue& queue) noexcept {
   constexpr std::uint64_t kHeaderBits =
       virtio::kNetCsum | virtio::kNetHostTso4 | virtio::kNetHostTso6 | virtio::kNetHostUfo | virtio::kNetHostEcn;
   const bool offload = (queue.features & kHeaderBits) != 0;
-  return std::holds_alternative<PackedDevice>(queue.ring) ? rxFor<PackedDevice>(offload) : rxFor<SplitDevice>(offload);
+  return std::holds_alternative<PackedDevice>(queue.ring) ? rxFor<PackedDevice>(queue, offload)
+                                                          : rxFor<SplitDevice>(queue, offload);
 }
 
 }  // namespace pollwire::vhost

@@ -226,6 +226,7 @@ std::uint32_t txBurst(void* context, Handle* handles, std::uint32_t count) noexc
   Ring& ring = queue.ringAs<Ring>();
   queue.counters->add(kPOLLS, 1);
   const std::uint32_t ready = ring.available();
+  if (queue.lostMemory()) return 0;
   if (PW_UNLIKELY(ready == Ring::kBroken)) {
     queue.breakRing("AVAIL_JUMP");
     return 0;

@@ -1,6 +1,7 @@
 #include "vhost/vhost_device.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "ethdev/slot_table.hpp"
@@ -28,6 +29,9 @@ bool armKicks(void* context, bool wanted) noexcept {
   setKickWanted(queue.ring, wanted);
   return queue.hasInjected.load() || std::visit([](const auto& ring) { return ring.available() != 0; }, queue.ring);
 }
+
+constexpr std::size_t kMinFrame = 14;
+constexpr std::size_t kMaxInjected = 65535;
 
 Status noSuch(const std::string& what) { return Status(StatusCode::kNotFound, what); }
 
@@ -59,6 +63,11 @@ Result<Device::Ring*> Device::ringAt(std::uint32_t ring) {
 }
 
 Result<std::vector<std::uint32_t>> Device::setMemory(const std::vector<RegionSpec>& specs, std::vector<Fd> fds) {
+  if (specs.size() != fds.size()) {
+    return Status(StatusCode::kBadFdCount, "vhost device " + std::to_string(id_) + ": a memory table of " +
+                                               std::to_string(specs.size()) + " regions came with " +
+                                               std::to_string(fds.size()) + " descriptors");
+  }
   RegionTable::List regions;
   for (std::size_t i = 0; i < specs.size(); i++) {
     const auto same = std::find_if(memory_->regions().begin(), memory_->regions().end(), [&](const auto& old) {
@@ -113,11 +122,15 @@ std::vector<std::uint32_t> Device::swapMemory(std::shared_ptr<const RegionTable>
     if (ring->queue.slot != nullptr) ring->queue.slot->close(kSlotRingStopped);
     auto translated = openRing(ring->config, *table, baseOf(ring->queue.ring));
     if (translated.ok()) {
+      auto* moved = std::get_if<SplitDevice>(&*translated);
+      if (moved != nullptr) moved->takeOver(std::get<SplitDevice>(ring->queue.ring));
       ring->queue.ring = *translated;
       ring->queue.space = DirectSpace(table.get());
     } else {
       ring->base = baseOf(ring->queue.ring);
       ring->started = false;
+      ring->queue.broken.store("MEMORY_GONE");
+      if (ring->queue.counters != nullptr) ring->queue.counters->add(kBROKEN, 1);
       stopped.push_back(ring->queue.index);
     }
   }
@@ -142,11 +155,12 @@ Status Device::bind(std::uint32_t index, std::uint32_t slot, Direction direction
   if (pool != nullptr) pool->retain();
   ring.queue.port = options.port;
   ring.queue.linear = options.linear;
+  ring.queue.stripVlan = options.stripVlan;
   ring.queue.counters = target->counters();
   ring.queue.slot = target;
   ring.slot = slot;
   ring.direction = direction;
-  target->close(kSlotRingStopped | kSlotRingDisabled);
+  target->close(kSlotRingStopped | kSlotRingDisabled | (ring.queue.broken.load() != nullptr ? kSlotBroken : 0u));
   apply(ring);
   return {};
 }
@@ -156,7 +170,7 @@ Status Device::unbind(std::uint32_t index) {
   if (!found) return found.status();
   Ring& ring = **found;
   if (ring.queue.slot == nullptr) return {};
-  ring.queue.slot->unbind();
+  ring.queue.slot->unbind(&ring.queue);
   ring.queue.slot = nullptr;
   if (ring.queue.pool != nullptr) ring.queue.pool->release();
   ring.queue.pool = nullptr;
@@ -187,6 +201,10 @@ Status Device::startRing(std::uint32_t index, const RingConfig& config) {
   if ((config.features & virtio::kAccessPlatform) != 0) {
     return Status(StatusCode::kNotSupported, nameOf(ring) + ": IOMMU addresses are not implemented");
   }
+  if (memory_->faulted()) {
+    return Status(StatusCode::kBadFile, nameOf(ring) + ": its memory was taken away by the peer; a new memory table is needed");
+  }
+  ring.queue.faultsSeen = FaultGuard::faults();
   auto translated = openRing(config, *memory_, config.base);
   if (!translated) return Status(translated.status().code(), nameOf(ring) + ": " + translated.status().detail());
   ring.config = config;
@@ -241,6 +259,8 @@ Status Device::setCall(std::uint32_t index, Fd fd) {
   if (ring.queue.slot != nullptr) {
     const BurstSlot::Hold hold(*ring.queue.slot);
     ring.queue.callFd = callFd;
+    // What the guest was owed until now is settled by the signal below; 16-bit distances do not survive long silences.
+    if (ring.started) (void)std::visit([](auto& layout) { return layout.wantsCall(); }, ring.queue.ring);
   } else {
     ring.queue.callFd = callFd;
   }
@@ -276,6 +296,9 @@ Result<RingState> Device::state(std::uint32_t index) const {
   auto found = const_cast<Device*>(this)->ringAt(index);
   if (!found) return found.status();
   const Ring& ring = **found;
+  // A burst may be inside, and its indices are plain words.
+  std::optional<BurstSlot::Hold> hold;
+  if (ring.queue.slot != nullptr) hold.emplace(*ring.queue.slot);
   const char* broken = ring.queue.broken.load();
   RingState state{ring.started, ring.enabled, broken == nullptr ? "" : broken, ring.base, 0, 0, 0};
   if (ring.started) {
@@ -295,7 +318,13 @@ Status Device::inject(std::uint32_t index, std::vector<std::byte> frame) {
   auto found = ringAt(index);
   if (!found) return found.status();
   Ring& ring = **found;
-  if (ring.queue.slot == nullptr) return Status(StatusCode::kBadState, nameOf(ring) + " is not bound to a queue");
+  if (frame.size() < kMinFrame || frame.size() > kMaxInjected) {
+    return Status(StatusCode::kOutOfRange, nameOf(ring) + ": a frame of " + std::to_string(frame.size()) +
+                                               " bytes cannot be injected; give 14 to 65535");
+  }
+  if (ring.queue.slot == nullptr || ring.direction != Direction::kRx) {
+    return Status(StatusCode::kBadState, nameOf(ring) + " is not bound to an rx queue");
+  }
   const BurstSlot::Hold hold(*ring.queue.slot);
   ring.queue.injected.push_back(std::move(frame));
   ring.queue.hasInjected.store(true);

@@ -21,6 +21,7 @@ struct BindOptions {
   std::uint32_t pool = ~0u;
   std::uint16_t port = kNoPort;
   bool linear = false;
+  bool stripVlan = false;
 };
 
 struct RingState {

@@ -11,6 +11,13 @@ void Queue::breakRing(const char* reason) noexcept {
   events::push(events::Event{events::Type::kRingBroken, events::Side::kVhost, device, index, reason});
 }
 
+bool Queue::breakIfFaulted() noexcept {
+  faultsSeen = FaultGuard::faults();
+  if (!space.faulted()) return false;
+  breakRing("MEMORY_FAULT");
+  return true;
+}
+
 void Queue::call() noexcept {
   const SignalResult result = signalPeerEventFd(callFd);
   counters->add(result == SignalResult::kFailed ? kNOTIFICATIONS_FAILED : kNOTIFICATIONS, 1);

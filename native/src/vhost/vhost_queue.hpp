@@ -27,8 +27,12 @@ struct Queue {
   std::uint32_t headerLen = 12;
   std::uint16_t port = kNoPort;
   bool linear = false;
+  // rx: take VLAN tags out. Read when the burst function is chosen.
+  bool stripVlan = false;
   int callFd = -1;
   std::uint64_t features = 0;
+  // FaultGuard::faults() when this ring's memory was last known to be in order.
+  std::uint32_t faultsSeen = 0;
 
   // Cold.
   BurstSlot* slot = nullptr;
@@ -42,6 +46,11 @@ struct Queue {
 
   // From inside a burst: stops this ring for good, until it is set up anew.
   void breakRing(const char* reason) noexcept;
+
+  // True when the peer took memory away; the ring is broken then. Asked once per burst, after the first access.
+  PW_INLINE bool lostMemory() noexcept {
+    return PW_UNLIKELY(FaultGuard::faults() != faultsSeen) && breakIfFaulted();
+  }
 
   // The ring as the layout that the running burst function was chosen for.
   template <class Ring>
@@ -62,6 +71,9 @@ struct Queue {
     call();
   }
   void call() noexcept;
+
+ private:
+  bool breakIfFaulted() noexcept;
 };
 
 // Burst functions for this ring, chosen once at start from the negotiated features.

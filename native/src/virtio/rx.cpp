@@ -6,6 +6,7 @@
 #include "ethdev/packet_stats.hpp"
 #include "mbuf/mbuf_ops.hpp"
 #include "offload/virtio_net.hpp"
+#include "offload/vlan_strip.hpp"
 #include "virtio/virtio_queue.hpp"
 
 namespace pollwire::virtio {
@@ -196,10 +197,26 @@ std::uint32_t rxBurst(void* context, Handle* out, std::uint32_t count) noexcept 
   return received;
 }
 
+// The same burst with VLAN tags taken out of it afterwards, so that the loop above need not ask.
+template <BurstFn kBurst>
+std::uint32_t rxStripped(void* context, Handle* out, std::uint32_t count) noexcept {
+  const std::uint32_t received = kBurst(context, out, count);
+  for (std::uint32_t i = 0; i < received; i++) offload::stripVlan(*mbufOf(out[i]));
+  return received;
+}
+
+template <BurstFn kBurst>
+BurstFn stripIf(bool strip) noexcept {
+  return strip ? rxStripped<kBurst> : kBurst;
+}
+
 template <class Ring, bool kInOrder>
-BurstFn rxFor(bool mergeable, bool offload) noexcept {
-  if (mergeable) return offload ? rxBurst<Ring, kInOrder, true, true> : rxBurst<Ring, kInOrder, true, false>;
-  return offload ? rxBurst<Ring, kInOrder, false, true> : rxBurst<Ring, kInOrder, false, false>;
+BurstFn rxFor(const Queue& queue, bool offload) noexcept {
+  const bool strip = queue.stripVlan;
+  if ((queue.features & kNetMrgRxbuf) != 0) {
+    return offload ? stripIf<rxBurst<Ring, kInOrder, true, true>>(strip) : stripIf<rxBurst<Ring, kInOrder, true, false>>(strip);
+  }
+  return offload ? stripIf<rxBurst<Ring, kInOrder, false, true>>(strip) : stripIf<rxBurst<Ring, kInOrder, false, false>>(strip);
 }
 
 template <class Ring>
@@ -215,11 +232,10 @@ BurstFn selectRx(const Queue& queue) noexcept {
   // Without these bits the device must leave flags and gso_type zero (virtio 1.2 §5.1.6.4.1).
   constexpr std::uint64_t kHeaderBits = kNetGuestCsum | kNetGuestTso4 | kNetGuestTso6 | kNetGuestUfo | kNetGuestEcn;
   const bool offload = (queue.features & kHeaderBits) != 0;
-  const bool mergeable = (queue.features & kNetMrgRxbuf) != 0;
   if (std::holds_alternative<PackedDriver>(queue.ring)) {
-    return queue.inOrder() ? rxFor<PackedDriver, true>(mergeable, offload) : rxFor<PackedDriver, false>(mergeable, offload);
+    return queue.inOrder() ? rxFor<PackedDriver, true>(queue, offload) : rxFor<PackedDriver, false>(queue, offload);
   }
-  return queue.inOrder() ? rxFor<SplitDriver, true>(mergeable, offload) : rxFor<SplitDriver, false>(mergeable, offload);
+  return queue.inOrder() ? rxFor<SplitDriver, true>(queue, offload) : rxFor<SplitDriver, false>(queue, offload);
 }
 
 void fillRx(Queue& queue) noexcept {

@@ -119,6 +119,17 @@ Status Device::unbind(std::uint32_t index) {
   return {};
 }
 
+Status Device::setStripVlan(std::uint32_t index, bool wanted) {
+  auto found = ringAt(index);
+  if (!found) return found.status();
+  Ring& ring = **found;
+  ring.queue.stripVlan = wanted;
+  if (ring.started && ring.direction == Direction::kRx) {
+    ring.queue.slot->bind(selectRx(ring.queue), &ring.queue, rxDescriptors);
+  }
+  return {};
+}
+
 Status Device::start(std::uint32_t index) {
   auto found = ringAt(index);
   if (!found) return found.status();

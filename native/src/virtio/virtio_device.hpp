@@ -71,6 +71,9 @@ class Device {
   // Stops the queue first.
   Status unbind(std::uint32_t queue);
 
+  // rx: whether VLAN tags are taken out of what arrives; also while the queue runs, from the next burst on.
+  Status setStripVlan(std::uint32_t queue, bool wanted);
+
   // Fresh indices, rx buffers posted, slot opened.
   Status start(std::uint32_t queue);
   // Closes the slot and takes every posted mbuf back; how many. After it, the ring's memory is not touched.

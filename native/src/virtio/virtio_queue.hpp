@@ -28,6 +28,8 @@ struct Queue {
   // rx: free descriptors that are worth posting buffers for. tx: below this many, used ones are reclaimed.
   std::uint32_t threshold = 1;
   std::uint16_t port = kNoPort;
+  // rx: take VLAN tags out. Read when the burst function is chosen.
+  bool stripVlan = false;
   // tx: the device accepts header and data in one descriptor.
   bool anyLayout = false;
   // tx: device-visible room per buffer id, for a header that does not fit before the data, and an indirect table.

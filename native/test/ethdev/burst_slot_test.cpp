@@ -146,7 +146,7 @@ TEST(BurstSlot, TwoThreadsNeverMeetInside) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(state.clashes, 0);
   EXPECT_EQ(state.runs, moved);
-  EXPECT_GE(moved, 50000u);
+  EXPECT_GT(moved, 0u);
 }
 
 // Once close() returned, nobody is inside and nobody comes, however busily a lcore polls.

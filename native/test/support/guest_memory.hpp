@@ -2,7 +2,9 @@
 // addresses, begin in the middle of a page, and are surrounded by bytes that nobody may touch.
 #pragma once
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -53,6 +55,8 @@ class GuestMemory {
 
   const std::vector<RegionSpec>& specs() const { return specs_; }
   int fd() const { return fd_.get(); }
+  // No more seals: the device cannot keep this file from shrinking.
+  void keepShrinkable() { EXPECT_EQ(::fcntl(fd_.get(), F_ADD_SEALS, F_SEAL_SEAL), 0); }
   // One descriptor per region, as a memory table message carries them.
   std::vector<Fd> fds() const {
     std::vector<Fd> list;
@@ -111,6 +115,12 @@ class GuestMemory {
     return bytes;
   }
 
+  // Takes memory away from whoever maps the file; the test must not look at it afterwards.
+  void truncate(std::uint64_t size) {
+    surroundings_ = false;
+    EXPECT_EQ(::ftruncate(fd_.get(), static_cast<off_t>(size)), 0);
+  }
+
   // The whole file, regions and what surrounds them.
   std::vector<std::byte> snapshot() const {
     const auto* data = reinterpret_cast<const std::byte*>(mapping_.data());
@@ -132,6 +142,7 @@ class GuestMemory {
     }
   }
   void expectSurroundingsUntouched() const {
+    if (!surroundings_) return;
     std::uint64_t at = 0;
     auto sorted = specs_;
     std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.mmapOffset < b.mmapOffset; });
@@ -162,6 +173,7 @@ class GuestMemory {
 
   std::vector<RegionSpec> specs_;
   std::vector<std::uint64_t> next_;
+  bool surroundings_ = true;
   Fd fd_;
   Mapping mapping_;
 };

@@ -117,12 +117,10 @@ class SplitGuestRing {
     if (eventIdx_) setUsedEvent(wanted ? seen_ : wrap16::advance(seen_, 0x8000));
     else storeRelaxed(*memory_.as<std::uint16_t>(avail), wanted ? 0 : split::kAvailNoInterrupt);
   }
-  // Whether the device asked for a kick when the last published chain became visible, `count` chains at once.
-  bool kickWanted(std::uint16_t count) const {
-    if (!eventIdx_) return (*memory_.as<std::uint16_t>(used) & split::kUsedNoNotify) == 0;
-    const std::uint16_t event = loadRelaxed(*memory_.as<std::uint16_t>(used + 4 + 8ull * size_));
-    return wrap16::needEvent(event, next_, wrap16::advance(next_, 0x10000u - count));
-  }
+  // Whether the device asks for a kick for the last `count` chains, published at once.
+  bool kickWanted(std::uint16_t count) const { return kickWantedAt(next_, count); }
+  // Whether it asks for one for the next chain: somebody sleeps.
+  bool kickAwaited() const { return kickWantedAt(wrap16::advance(next_, 1), 1); }
 
   // Raw access.
 
@@ -145,6 +143,13 @@ class SplitGuestRing {
   std::uint16_t nextAvail() const { return next_; }
 
  private:
+  bool kickWantedAt(std::uint16_t published, std::uint32_t count) const {
+    fullFence();
+    if (!eventIdx_) return (loadRelaxed(*memory_.as<std::uint16_t>(used)) & split::kUsedNoNotify) == 0;
+    const std::uint16_t event = loadRelaxed(*memory_.as<std::uint16_t>(used + 4 + 8ull * size_));
+    return wrap16::needEvent(event, published, wrap16::advance(published, 0x10000u - count));
+  }
+
   static std::uint16_t flagsOf(const Segment& segment, bool next) {
     return static_cast<std::uint16_t>((segment.write ? split::kWrite : 0) | (next ? split::kNext : 0));
   }

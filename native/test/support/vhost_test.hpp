@@ -25,6 +25,8 @@ struct LinkOptions {
   std::uint16_t start = 65500;
   std::uint64_t memory = 4u << 20;
   bool linear = false;
+  // The device may not seal the memory against shrinking.
+  bool shrinkable = false;
 };
 
 // One device and one guest, joined. Ring 0 is the guest's rx, ring 1 its tx.
@@ -43,6 +45,7 @@ class VhostLink {
         txSlot_(*slots::allocate()),
         pool_(pool),
         port_(static_cast<std::uint16_t>(id)) {
+    if (options.shrinkable) memory.keepShrinkable();
     EXPECT_TRUE(device.setMemory(memory.specs(), memory.fds()).ok());
     vhost::BindOptions bind;
     bind.pool = pool.id();

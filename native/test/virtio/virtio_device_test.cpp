@@ -132,11 +132,15 @@ TEST_F(VirtioDevice, PartlyFilledRingIsFilledLater) {
 TEST_F(VirtioDevice, NotificationDescriptorsAreChecked) {
   Mempool& pool = makePool(64);
   HandDevice<SplitLayout> hand(Direction::kRx, pool);
-  auto memory = createMemoryFile({});
-  ASSERT_TRUE(memory.ok());
-  expectRefused(hand.driver.setKick(0, std::move(memory->fd)), StatusCode::kBadFile, "kick");
-  auto other = createMemoryFile({});
-  expectRefused(hand.driver.setCall(0, std::move(other->fd)), StatusCode::kBadFile, "call");
+  MemoryFileOptions options;
+  options.name = "not-an-eventfd";
+  options.size = 4096;
+  options.hugePages = HugePages::kNever;
+  auto kick = createMemoryFile(options);
+  auto call = createMemoryFile(options);
+  ASSERT_TRUE(kick.ok() && call.ok());
+  expectRefused(hand.driver.setKick(0, std::move(kick->fd)), StatusCode::kBadFile, "kick");
+  expectRefused(hand.driver.setCall(0, std::move(call->fd)), StatusCode::kBadFile, "call");
   EXPECT_TRUE(hand.driver.setKick(0, Fd()).ok());
   EXPECT_TRUE(hand.driver.setCall(0, Fd()).ok());
 }

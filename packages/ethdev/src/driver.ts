@@ -95,7 +95,14 @@ export interface TxQueueSetup {
  * 'script': a module whose default export is an OpenQueue; opened in every isolate that polls the queue, with `data` (structured clone).
  */
 export type QueueEnd =
-  | { readonly kind: 'native'; readonly slot: number; release?(): void; freed?(): void }
+  | {
+      readonly kind: 'native';
+      readonly slot: number;
+      /** What the queue has when the device, not the application, decides it. Default: what was asked for. */
+      readonly descriptors?: number;
+      release?(): void;
+      freed?(): void;
+    }
   | { readonly kind: 'script'; readonly module: string | URL; readonly data?: unknown; release?(): void };
 
 type Maybe = void | Promise<void>;
@@ -125,7 +132,7 @@ export interface Device {
   addMac?(mac: Uint8Array): void;
   removeMac?(mac: Uint8Array): void;
   vlanFilter?(id: number, on: boolean): void;
-  /** Bits: 1 strip, 2 filter, 4 extend, 8 QinQ strip. */
+  /** VLAN part of the receive offloads of all queues, changed at run time: VLAN_STRIP, VLAN_FILTER, VLAN_EXTEND, QINQ_STRIP. */
   setVlanOffload?(mask: number): void;
   setLink?(up: boolean): void;
   /** Extended statistics behind the common ones. */

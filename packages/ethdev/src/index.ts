@@ -41,12 +41,18 @@ export type { PoolOptions, PoolView } from './mempool.js';
 export { DEFAULT_CACHE, DEFAULT_DATA_ROOM, Mempool, MempoolRef } from './mempool.js';
 export type { RxOffload, TxOffload } from './offloads.js';
 export {
+  QINQ_STRIP,
   RX_OFFLOADS,
   rxOffloadMask,
   rxOffloadNames,
   TX_OFFLOADS,
   txOffloadMask,
   txOffloadNames,
+  VLAN_EXTEND,
+  VLAN_FILTER,
+  VLAN_STRIP,
+  vlanOffloadOf,
+  withVlanOffload,
 } from './offloads.js';
 export type { PollContext, PollDefinition, PollFunction } from './poll.js';
 export { definePoll } from './poll.js';

@@ -1,6 +1,17 @@
 import { expect, it } from 'vitest';
 import type { RxOffload } from './offloads.js';
-import { rxOffloadMask, rxOffloadNames, TX_OFFLOADS, txOffloadMask, txOffloadNames } from './offloads.js';
+import {
+  QINQ_STRIP,
+  rxOffloadMask,
+  rxOffloadNames,
+  TX_OFFLOADS,
+  txOffloadMask,
+  txOffloadNames,
+  VLAN_FILTER,
+  VLAN_STRIP,
+  vlanOffloadOf,
+  withVlanOffload,
+} from './offloads.js';
 
 it('converts names to bits and back', () => {
   expect(rxOffloadMask(['VLAN_STRIP', 'TCP_CKSUM', 'BUFFER_SPLIT'])).toBe(0x100009);
@@ -21,4 +32,10 @@ it('refuses an unknown name', () => {
   expect(() => rxOffloadMask(['VLAN_STRPI' as RxOffload])).toThrow(
     "Unknown rx offload 'VLAN_STRPI'; did you mean 'VLAN_STRIP'?",
   );
+});
+
+it('knows the VLAN part of a mask', () => {
+  const mask = rxOffloadMask(['TCP_CKSUM', 'VLAN_STRIP', 'QINQ_STRIP']);
+  expect(vlanOffloadOf(mask)).toBe(VLAN_STRIP | QINQ_STRIP);
+  expect(rxOffloadNames(withVlanOffload(mask, VLAN_FILTER))).toEqual(['TCP_CKSUM', 'VLAN_FILTER']);
 });

@@ -54,6 +54,20 @@ export const TX_OFFLOADS = {
 export type RxOffload = keyof typeof RX_OFFLOADS;
 export type TxOffload = keyof typeof TX_OFFLOADS;
 
+/** Bits of Port.setVlanOffload (RTE_ETH_VLAN_*_OFFLOAD). */
+export const VLAN_STRIP = 1;
+export const VLAN_FILTER = 2;
+export const VLAN_EXTEND = 4;
+export const QINQ_STRIP = 8;
+
+/** The receive offload behind each of these bits. */
+const VLAN_BITS: readonly (readonly [bit: number, offload: RxOffload])[] = [
+  [VLAN_STRIP, 'VLAN_STRIP'],
+  [VLAN_FILTER, 'VLAN_FILTER'],
+  [VLAN_EXTEND, 'VLAN_EXTEND'],
+  [QINQ_STRIP, 'QINQ_STRIP'],
+];
+
 type Table = Readonly<Record<string, number>>;
 
 function mask(table: Table, names: readonly string[], direction: string): number {
@@ -91,4 +105,20 @@ export function rxOffloadNames(bits: number): RxOffload[] {
 
 export function txOffloadNames(bits: number): TxOffload[] {
   return names(TX_OFFLOADS, bits) as TxOffload[];
+}
+
+/** VLAN bits of a receive offload mask. */
+export function vlanOffloadOf(rxOffloads: number): number {
+  return VLAN_BITS.reduce(
+    (bits, [bit, name]) => bits | ((rxOffloads >>> RX_OFFLOADS[name]) & 1 ? bit : 0),
+    0,
+  );
+}
+
+/** A receive offload mask with its VLAN part replaced. */
+export function withVlanOffload(rxOffloads: number, vlan: number): number {
+  return VLAN_BITS.reduce((all, [bit, name]) => {
+    const offload = 1 << RX_OFFLOADS[name];
+    return ((vlan & bit) !== 0 ? all | offload : all & ~offload) >>> 0;
+  }, rxOffloads);
 }

@@ -2,10 +2,10 @@
  * Configuration of a port and its queues: the checks of configure and queue set-up, and the list of what is set up. One per Port.
  */
 import { L, PollwireError } from '@pollwire/native';
-import type { Device, PortConfig } from './driver.js';
+import type { Device, PortConfig, QueueEnd } from './driver.js';
 import type { Mempool } from './mempool.js';
 import type { RxOffload, TxOffload } from './offloads.js';
-import { rxOffloadMask, rxOffloadNames, txOffloadMask, txOffloadNames } from './offloads.js';
+import { rxOffloadMask, rxOffloadNames, txOffloadMask, txOffloadNames, withVlanOffload } from './offloads.js';
 import type { PortInfo } from './port-info.js';
 import type { QueueHost } from './queue.js';
 import { checkDescriptors, QueueControl, RxQueue, TxQueue } from './queue.js';
@@ -74,6 +74,15 @@ export class PortQueues {
     return config;
   }
 
+  /** Replaces the VLAN part of the receive offloads of a configured port. `apply` tells the driver. */
+  changeVlan(vlan: number, apply: () => void): void {
+    const config = this.config as PortConfig;
+    const rxOffloads = withVlanOffload(config.rxOffloads, vlan);
+    this.offloads('rx', rxOffloads, this.info.rxOffloadCapa);
+    apply();
+    this.config = { ...config, rxOffloads };
+  }
+
   /** Throws MTU_RANGE. */
   checkMtu(mtu: number): number {
     const { minMtu, maxMtu } = this.info;
@@ -95,7 +104,12 @@ export class PortQueues {
     const offloads = this.queueOffloads('rx', options.offloads, config.rxOffloads, rxOffloadMask);
     this.drop(this.rx, id);
     const end = this.device.rxQueue(id, { descriptors, pool, offloads });
-    const setup = { descriptors, offloads, pool, interrupt: this.info.rxInterrupt };
+    const setup = {
+      descriptors: granted(end, descriptors),
+      offloads,
+      pool,
+      interrupt: this.info.rxInterrupt,
+    };
     const control = new QueueControl(this.host, end, { port: this.port, id, rx: true }, setup);
     const queue = new RxQueue(control, this.host.env);
     this.rx[id] = queue;
@@ -108,7 +122,7 @@ export class PortQueues {
     const offloads = this.queueOffloads('tx', options.offloads, config.txOffloads, txOffloadMask);
     this.drop(this.tx, id);
     const end = this.device.txQueue(id, { descriptors, offloads });
-    const setup = { descriptors, offloads, interrupt: false };
+    const setup = { descriptors: granted(end, descriptors), offloads, interrupt: false };
     const control = new QueueControl(this.host, end, { port: this.port, id, rx: false }, setup);
     const queue = new TxQueue(control, this.host.env);
     this.tx[id] = queue;
@@ -205,4 +219,9 @@ export class PortQueues {
   private error(code: string, what: string): PollwireError {
     return new PollwireError(code, `Port ${this.port}: ${what}.`, { details: { port: this.port } });
   }
+}
+
+/** What a queue has, where the device decides and not the application. */
+function granted(end: QueueEnd, wish: number): number {
+  return end.kind === 'native' ? (end.descriptors ?? wish) : wish;
 }

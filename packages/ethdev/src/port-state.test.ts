@@ -19,7 +19,7 @@ const TABLE: Record<PortMove, string> = {
   addMac: '= = = = .',
   removeMac: '= = = = .',
   vlanFilter: '= = = = .',
-  setVlanOffload: '= = = = .',
+  setVlanOffload: '. = = = .',
   setLink: '= = = = .',
   rxQueue: '. = = = .',
   txQueue: '. = = = .',

@@ -32,7 +32,7 @@ export const PORT_MOVES = {
   addMac: { from: ['attached', 'configured', 'started', 'stopped'] },
   removeMac: { from: ['attached', 'configured', 'started', 'stopped'] },
   vlanFilter: { from: ['attached', 'configured', 'started', 'stopped'] },
-  setVlanOffload: { from: ['attached', 'configured', 'started', 'stopped'] },
+  setVlanOffload: { from: ['configured', 'started', 'stopped'] },
   setLink: { from: ['attached', 'configured', 'started', 'stopped'] },
   rxQueue: { from: ['configured', 'started', 'stopped'] },
   txQueue: { from: ['configured', 'started', 'stopped'] },

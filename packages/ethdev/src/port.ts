@@ -10,6 +10,7 @@ import { TypedEmitter } from './events.js';
 import type { LinkStatus } from './link.js';
 import { LINK_DOWN } from './link.js';
 import type { Mempool } from './mempool.js';
+import { vlanOffloadOf } from './offloads.js';
 import { PORT_BLOCK, publishPort } from './port-block.js';
 import type { PortInfo } from './port-info.js';
 import { portInfo } from './port-info.js';
@@ -281,10 +282,19 @@ export class Port extends TypedEmitter<PortEvents> {
     this.settings.method('vlanFilter').call(this.device, id, on);
   }
 
-  /** Bits: 1 strip, 2 filter, 4 extend, 8 QinQ strip. */
+  /** VLAN part of the receive offloads in force: VLAN_STRIP, VLAN_FILTER, VLAN_EXTEND, QINQ_STRIP. 0 before configure. */
+  get vlanOffload(): number {
+    return vlanOffloadOf(this.queues.config?.rxOffloads ?? 0);
+  }
+
+  /**
+   * Replaces it, at once and until the next configure.
+   * @param mask bits VLAN_STRIP, VLAN_FILTER, VLAN_EXTEND, QINQ_STRIP; throws PORT_ENOTSUP, OFFLOAD_UNSUPPORTED
+   */
   setVlanOffload(mask: number): void {
     nextState(this, 'setVlanOffload');
-    this.settings.method('setVlanOffload').call(this.device, mask);
+    const set = this.settings.method('setVlanOffload');
+    this.queues.changeVlan(mask, () => set.call(this.device, mask));
   }
 
   /** Sets the link administratively up or down. */

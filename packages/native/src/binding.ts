@@ -249,6 +249,8 @@ export interface Addon {
   /** Connects a virtqueue with a slot; `pool` feeds receive buffers. */
   virtioBind(device: number, queue: number, slot: number, options: { pool: number; port: number }): void;
   virtioUnbind(device: number, queue: number): void;
+  /** rx: whether the outermost 802.1Q tag is moved into vlanTci; also while the queue runs. */
+  virtioStripVlan(device: number, queue: number, wanted: boolean): void;
   /** Fresh indices, receive buffers posted, slot opened. Throws VIRTIO_HEADROOM when a mbuf has no room for the header. */
   virtioQueueStart(device: number, queue: number): void;
   /**
@@ -317,4 +319,6 @@ export interface VhostBindOptions {
   port: number;
   /** Never chain mbufs on rx (drop instead). Default false. */
   linear?: boolean;
+  /** rx: move the outermost 802.1Q tag into vlanTci (OL_RX_VLAN, OL_RX_VLAN_STRIPPED). Default false. */
+  stripVlan?: boolean;
 }

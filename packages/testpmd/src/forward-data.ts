@@ -44,6 +44,8 @@ export interface EngineSettings {
   traffic: TrafficSettings;
   noisy: NoisySettings;
   checksum: ReadonlyMap<number, ChecksumOffloads>;
+  tso: ReadonlyMap<number, number>;
+  txVlan: ReadonlyMap<number, number>;
 }
 
 /** Data of a launch. */

@@ -174,11 +174,12 @@ export class Forwarding {
 
   private launchData(streams: readonly StreamPlan[], txFirst: number): ForwardData {
     const { settings, pool } = this.deps;
-    const { engine, burst, retry, retryDelayUs, retryCount, recordBursts, traffic, noisy, checksum } =
-      settings;
+    const { engine, burst, retry, retryDelayUs, retryCount, recordBursts } = settings;
+    const { traffic, noisy, checksum, tso, txVlan } = settings;
+    const run = { burst, retry, retryDelayUs, retryCount, recordBursts, pool };
     return {
       engine,
-      settings: { burst, retry, retryDelayUs, retryCount, recordBursts, pool, traffic, noisy, checksum },
+      settings: { ...run, traffic, noisy, checksum, tso, txVlan },
       streams: streams.map((stream): StreamData => ({ ...stream, peer: peerOf(settings, stream.txPort) })),
       verbose: settings.verbose,
       flush: settings.flushRx,

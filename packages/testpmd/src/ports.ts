@@ -8,6 +8,7 @@ import { errnoOf, isUnsupported, messageOf } from './errors.js';
 import { checkLinks } from './links.js';
 import type { Clock, Output } from './output.js';
 import type { Settings } from './settings.js';
+import { forgetOffloads, rxOffloadsOf, txOffloadsOf } from './settings.js';
 
 export interface PortControlDeps {
   eal: Eal;
@@ -50,9 +51,9 @@ export class PortControl {
     return port === undefined ? [] : [port];
   }
 
-  /** Queue numbers, descriptors, MTU or offloads changed: the next start configures again. */
-  settingsChanged(): void {
-    for (const id of this.ids()) this.outdated.add(id);
+  /** Queue numbers, descriptors, MTU or offloads changed, of one port or of all: the next start configures again. */
+  settingsChanged(port?: number): void {
+    for (const id of port === undefined ? this.ids() : [port]) this.outdated.add(id);
   }
 
   allStarted(ids: readonly number[]): boolean {
@@ -101,8 +102,8 @@ export class PortControl {
       rxQueues: settings.rxq,
       txQueues: settings.txq,
       mtu,
-      rxOffloads: settings.rxOffloads,
-      txOffloads: settings.txOffloads,
+      rxOffloads: rxOffloadsOf(settings, port.id),
+      txOffloads: txOffloadsOf(settings, port.id),
       lsc: settings.linkInterrupt ? undefined : false,
     });
     for (let q = 0; q < settings.rxq; q++) port.setupRxQueue(q, { descriptors: settings.rxd, pool: pool() });
@@ -195,6 +196,7 @@ export class PortControl {
   /** The id may come back with another device. */
   private leave(id: number): void {
     const { settings, eal } = this.deps;
+    forgetOffloads(settings, id);
     if (settings.portList !== undefined) settings.portList = settings.portList.filter((one) => one !== id);
     if (settings.nbPorts !== undefined) settings.nbPorts = Math.min(settings.nbPorts, eal.ports.size);
   }

@@ -3,7 +3,8 @@
  * Defaults are DPDK's.
  */
 
-import type { IdleMode } from '@pollwire/ethdev';
+import type { IdleMode, TxOffload } from '@pollwire/ethdev';
+import { txOffloadMask, withVlanOffload } from '@pollwire/ethdev';
 
 export type Topology = 'paired' | 'chained' | 'loop';
 
@@ -143,6 +144,12 @@ export interface Settings {
   noisy: NoisySettings;
   /** csum engine: what each tx port computes itself. */
   checksum: Map<number, ChecksumOffloads>;
+  /** csum engine: payload bytes per TCP segment that a tx port cuts longer packets into; absent = not cut. */
+  tso: Map<number, number>;
+  /** Tag that a tx port puts into what mac, macswap and txonly send. */
+  txVlan: Map<number, number>;
+  /** VLAN part of a port's receive offloads where it was set by hand: VLAN_STRIP and others. */
+  vlan: Map<number, number>;
 }
 
 export function defaultSettings(): Settings {
@@ -191,6 +198,9 @@ export function defaultSettings(): Settings {
     traffic: defaultTraffic(),
     noisy: defaultNoisy(),
     checksum: new Map(),
+    tso: new Map(),
+    txVlan: new Map(),
+    vlan: new Map(),
   };
 }
 
@@ -210,6 +220,29 @@ export function defaultTraffic(): TrafficSettings {
 
 export function defaultNoisy(): NoisySettings {
   return { bufferSize: 0, flushMs: 0, memoryMiB: 0, writes: 0, reads: 0, readWrites: 0, mode: 'io' };
+}
+
+/** Receive offloads that a port is configured with. */
+export function rxOffloadsOf(settings: Settings, port: number): number {
+  const vlan = settings.vlan.get(port);
+  return vlan === undefined ? settings.rxOffloads : withVlanOffload(settings.rxOffloads, vlan);
+}
+
+/** Transmit offloads that a port is configured with: those asked for, and those that its other settings need. */
+export function txOffloadsOf(settings: Settings, port: number): number {
+  const checksum = settings.checksum.get(port);
+  const needed: TxOffload[] = [];
+  if (checksum?.ip === true) needed.push('IPV4_CKSUM');
+  if (checksum?.udp === true) needed.push('UDP_CKSUM');
+  if (checksum?.tcp === true) needed.push('TCP_CKSUM');
+  if (settings.tso.has(port)) needed.push('TCP_TSO');
+  if (settings.txVlan.has(port)) needed.push('VLAN_INSERT');
+  return (settings.txOffloads | txOffloadMask(needed)) >>> 0;
+}
+
+/** The port is gone; its id may come back with a device that can do less. */
+export function forgetOffloads(settings: Settings, port: number): void {
+  for (const map of [settings.checksum, settings.tso, settings.txVlan, settings.vlan]) map.delete(port);
 }
 
 /** DPDK's default peer of port `port`: a locally administered address whose last byte is the port. */

@@ -5,7 +5,12 @@
 import { Feature } from '@pollwire/vhost-user';
 
 const ALWAYS =
+  Feature.VIRTIO_NET_F_CSUM |
+  Feature.VIRTIO_NET_F_GUEST_CSUM |
   Feature.VIRTIO_NET_F_MTU |
+  Feature.VIRTIO_NET_F_GUEST_TSO4 |
+  Feature.VIRTIO_NET_F_GUEST_TSO6 |
+  Feature.VIRTIO_NET_F_GUEST_ECN |
   Feature.VIRTIO_NET_F_MRG_RXBUF |
   Feature.VIRTIO_NET_F_CTRL_VQ |
   Feature.VIRTIO_NET_F_CTRL_RX |
@@ -19,7 +24,22 @@ const ALWAYS =
   Feature.VIRTIO_F_RING_PACKED |
   Feature.VIRTIO_F_IN_ORDER;
 
-/** The virtio feature word that a device offers. */
-export function offeredFeatures(): bigint {
-  return ALWAYS;
+/** Permission for the driver to send packets that the device has to cut: the `tso` devarg. */
+const SEGMENTATION =
+  Feature.VIRTIO_NET_F_HOST_TSO4 | Feature.VIRTIO_NET_F_HOST_TSO6 | Feature.VIRTIO_NET_F_HOST_ECN;
+
+/** What the user may switch. */
+export interface OfferOptions {
+  /** The driver may send TCP packets larger than the MTU. Default false. */
+  readonly tso?: boolean;
+  /** A received packet is one mbuf, which such packets would not fit: wins over `tso`. Default false. */
+  readonly linear?: boolean;
 }
+
+/** The virtio feature word that a device offers. */
+export function offeredFeatures(options: OfferOptions = {}): bigint {
+  return options.tso === true && options.linear !== true ? ALWAYS | SEGMENTATION : ALWAYS;
+}
+
+/** Every feature that can be offered, whatever is switched on. */
+export const IMPLEMENTED_FEATURES: bigint = ALWAYS | SEGMENTATION;

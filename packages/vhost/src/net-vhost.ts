@@ -18,8 +18,14 @@ export default defineDriver({
     }),
     'iommu-support': later('0', 'guest IOMMUs are not implemented yet; leave it out'),
     'postcopy-support': later('0', 'postcopy migration is not implemented yet; leave it out'),
-    tso: later('0', 'segmentation offload is not implemented yet; leave it out'),
-    'linear-buffer': bool({ default: false, doc: 'never chain mbufs on rx: longer packets are dropped' }),
+    tso: bool({
+      default: false,
+      doc: 'let the guest send TCP packets of up to 64 KiB, to be cut by whoever sends them on',
+    }),
+    'linear-buffer': bool({
+      default: false,
+      doc: 'never chain mbufs on rx: longer packets are dropped, and tso has no effect',
+    }),
     'ext-buffer': later('0', 'external buffers are not implemented yet; leave it out'),
     'legacy-ol-flags': later('0', 'only the standard offload flags are implemented; leave it out'),
   },
@@ -39,7 +45,8 @@ export default defineDriver({
     queueState: true,
     rxInterrupt: true,
     alwaysPromiscuous: true,
-    txOffloads: ['MULTI_SEGS'],
+    rxOffloads: ['VLAN_STRIP', 'UDP_CKSUM', 'TCP_CKSUM'],
+    txOffloads: ['VLAN_INSERT', 'UDP_CKSUM', 'TCP_CKSUM', 'TCP_TSO', 'MULTI_SEGS'],
     speeds: [10_000],
   },
 

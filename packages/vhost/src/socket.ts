@@ -8,7 +8,7 @@ import { PollwireError } from '@pollwire/native';
 import type { CloseReason, Ending, FdSocket } from '@pollwire/vhost-user';
 import { Acceptor, BackendSession, Connector } from '@pollwire/vhost-user';
 import { VhostDevice } from './device.js';
-import { offeredFeatures } from './features.js';
+import { IMPLEMENTED_FEATURES, offeredFeatures } from './features.js';
 
 /** How a vhost socket is registered. */
 export interface VhostOptions {
@@ -18,7 +18,7 @@ export interface VhostOptions {
   readonly client?: boolean;
   /** Client only: give up at the first failure. Default false. */
   readonly noReconnect?: boolean;
-  /** Virtio features offered. Default: everything this version implements. */
+  /** Virtio features offered. Default: offeredFeatures(), that is all but the segmentation of what the driver sends. */
   readonly features?: bigint;
   /** Of the possible protocol features, offer these. Default all. */
   readonly protocolFeatures?: bigint;
@@ -83,7 +83,7 @@ export class VhostSocket extends TypedEmitter<VhostEvents> {
 
   /** Offers the features of `mask` that this version implements. */
   enableFeatures(mask: bigint): void {
-    this.#features |= mask & offeredFeatures();
+    this.#features |= mask & IMPLEMENTED_FEATURES;
   }
 
   /**

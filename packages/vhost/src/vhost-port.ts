@@ -3,9 +3,11 @@
  * events to ethdev events. Made by net-vhost.ts for every attach.
  */
 import type { Device, LinkStatus, ProbeContext, QueueEnd, RxQueueSetup } from '@pollwire/ethdev';
+import { RX_OFFLOADS, VLAN_STRIP } from '@pollwire/ethdev';
 import { native } from '@pollwire/native';
 import { featureNames } from '@pollwire/vhost-user';
 import type { VhostDevice } from './device.js';
+import { offeredFeatures } from './features.js';
 import { VhostSocket } from './socket.js';
 import { vringStats } from './vring-stats.js';
 
@@ -13,6 +15,7 @@ export interface VhostPortArgs {
   readonly iface: string;
   readonly queues: number;
   readonly client: boolean;
+  readonly tso: boolean;
   readonly 'linear-buffer': boolean;
 }
 
@@ -24,6 +27,8 @@ interface PortQueue {
   readonly direction: 'rx' | 'tx';
   readonly queue: number;
   readonly pool: number;
+  /** rx: take VLAN tags out. */
+  stripVlan: boolean;
 }
 
 const vringOf = ({ direction, queue }: PortQueue): number => queue * 2 + (direction === 'rx' ? 1 : 0);
@@ -38,26 +43,55 @@ export class VhostPort implements Device {
   readonly #queues = new Map<number, PortQueue>();
 
   constructor(ctx: ProbeContext<VhostPortArgs>) {
-    const { iface, queues, client } = ctx.args;
+    const { iface, queues, client, tso, 'linear-buffer': linear } = ctx.args;
     this.#ctx = ctx;
     this.limits = { rxQueues: queues, txQueues: queues };
     this.mac = Uint8Array.of(0x56, 0x48, 0x4f, 0x53, 0x54, ctx.portId);
-    this.#socket = new VhostSocket(iface, { queuePairs: queues, client });
+    this.#socket = new VhostSocket(iface, {
+      queuePairs: queues,
+      client,
+      features: offeredFeatures({ tso, linear }),
+    });
     this.#listen();
     this.#socket.start();
   }
 
   rxQueue(queue: number, setup: RxQueueSetup): QueueEnd {
-    return this.#addQueue({ slot: this.#ctx.slot(), direction: 'rx', queue, pool: setup.pool.index });
+    const stripVlan = (setup.offloads & (1 << RX_OFFLOADS.VLAN_STRIP)) !== 0;
+    return this.#addQueue({
+      slot: this.#ctx.slot(),
+      direction: 'rx',
+      queue,
+      pool: setup.pool.index,
+      stripVlan,
+    });
   }
 
   txQueue(queue: number): QueueEnd {
-    return this.#addQueue({ slot: this.#ctx.slot(), direction: 'tx', queue, pool: NO_POOL });
+    return this.#addQueue({
+      slot: this.#ctx.slot(),
+      direction: 'tx',
+      queue,
+      pool: NO_POOL,
+      stripVlan: false,
+    });
   }
 
   // The core opens and closes the slots; rings run whenever the front-end has them ready.
   start(): void {}
   stop(): void {}
+
+  /** At once, also while packets flow: a vring is bound anew with the other burst function. */
+  setVlanOffload(mask: number): void {
+    const stripVlan = (mask & VLAN_STRIP) !== 0;
+    const { device } = this.#socket;
+    for (const queue of this.#queues.values()) {
+      if (queue.direction !== 'rx' || queue.stripVlan === stripVlan) continue;
+      queue.stripVlan = stripVlan;
+      device?.unbind(vringOf(queue));
+      if (device !== undefined) this.#bind(device, queue);
+    }
+  }
 
   close(): Promise<void> {
     return this.#socket.close();
@@ -97,8 +131,9 @@ export class VhostPort implements Device {
   }
 
   #bind(device: VhostDevice, queue: PortQueue): void {
-    const options = { pool: queue.pool, port: this.#ctx.portId, linear: this.#ctx.args['linear-buffer'] };
-    device.bind(vringOf(queue), queue.slot, queue.direction, options);
+    const { pool, slot, direction, stripVlan } = queue;
+    const linear = this.#ctx.args['linear-buffer'];
+    device.bind(vringOf(queue), slot, direction, { pool, port: this.#ctx.portId, linear, stripVlan });
   }
 
   #listen(): void {

@@ -12,7 +12,7 @@ import type {
   RxQueueSetup,
   TxQueueSetup,
 } from '@pollwire/ethdev';
-import { randomMac } from '@pollwire/ethdev';
+import { RX_OFFLOADS, randomMac, VLAN_STRIP } from '@pollwire/ethdev';
 import type { ArenaInfo } from '@pollwire/native';
 import { native, onDeviceEvent, PollwireError } from '@pollwire/native';
 import type { SharedRegion, VringPlan } from '@pollwire/vhost-user';
@@ -39,6 +39,8 @@ interface PortQueue {
 }
 
 const NO_POOL = 0xffff_ffff;
+/** Largest ring of the virtio specification, in either format. */
+const MAX_RING = 32_768;
 
 export class VirtioUserPort implements Device {
   readonly mac: Uint8Array;
@@ -79,7 +81,8 @@ export class VirtioUserPort implements Device {
     this.limits = {
       rxQueues: args.queues,
       txQueues: args.queues,
-      descriptors: { min: size, max: size, default: size },
+      // The device's number is used whatever is wished: see #addQueue.
+      descriptors: { min: 1, max: MAX_RING, default: size },
     };
     this.#id = native.virtioCreate(args.queues * 2);
     this.#unsubscribe = onDeviceEvent('virtio', this.#id, ({ ring, reason }) => {
@@ -104,11 +107,20 @@ export class VirtioUserPort implements Device {
   }
 
   rxQueue(queue: number, setup: RxQueueSetup): QueueEnd {
-    return this.#addQueue({ vq: queue * 2, slot: this.#ctx.slot(), pool: setup.pool.index });
+    const vq = queue * 2;
+    native.virtioStripVlan(this.#id, vq, (setup.offloads & (1 << RX_OFFLOADS.VLAN_STRIP)) !== 0);
+    return this.#addQueue({ vq, slot: this.#ctx.slot(), pool: setup.pool.index }, setup.descriptors);
   }
 
-  txQueue(queue: number, _setup: TxQueueSetup): QueueEnd {
-    return this.#addQueue({ vq: queue * 2 + 1, slot: this.#ctx.slot(), pool: NO_POOL });
+  txQueue(queue: number, setup: TxQueueSetup): QueueEnd {
+    return this.#addQueue({ vq: queue * 2 + 1, slot: this.#ctx.slot(), pool: NO_POOL }, setup.descriptors);
+  }
+
+  /** At once, also while packets flow. */
+  setVlanOffload(mask: number): void {
+    for (const { vq } of this.#used()) {
+      if (vq % 2 === 0) native.virtioStripVlan(this.#id, vq, (mask & VLAN_STRIP) !== 0);
+    }
   }
 
   async start(): Promise<void> {
@@ -244,14 +256,19 @@ export class VirtioUserPort implements Device {
     return [...this.#queues.values()].sort((a, b) => a.vq - b.vq);
   }
 
-  #addQueue(queue: PortQueue): QueueEnd {
+  #addQueue(queue: PortQueue, wish: number): QueueEnd {
+    const { path, queue_size } = this.#ctx.args;
+    if (wish !== queue_size) {
+      const remedy = `attach with queue_size=${wish} for another number`;
+      this.#ctx.log.warn(`${path}: ring ${queue.vq} has ${queue_size} descriptors, not ${wish}; ${remedy}`);
+    }
     this.#queues.set(queue.vq, queue);
     native.virtioBind(this.#id, queue.vq, queue.slot, { pool: queue.pool, port: this.#ctx.portId });
     const release = () => {
       this.#queues.delete(queue.vq);
       native.virtioUnbind(this.#id, queue.vq);
     };
-    return { kind: 'native', slot: queue.slot, release };
+    return { kind: 'native', slot: queue.slot, descriptors: queue_size, release };
   }
 
   #release(): void {

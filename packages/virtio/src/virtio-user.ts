@@ -46,7 +46,8 @@ export default defineDriver({
     lsc: true,
     rxInterrupt: true,
     alwaysPromiscuous: true,
-    txOffloads: ['MULTI_SEGS'],
+    rxOffloads: ['VLAN_STRIP'],
+    txOffloads: ['VLAN_INSERT', 'MULTI_SEGS'],
   },
 
   probe: (ctx) => VirtioUserPort.open(ctx),

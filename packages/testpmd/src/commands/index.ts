@@ -3,6 +3,7 @@ import type { Command } from '../grammar.js';
 import type { CommandContext } from './context.js';
 import { controlCommands } from './control.js';
 import { helpCommands } from './help.js';
+import { offloadCommands } from './offloads.js';
 import { portCommands } from './port.js';
 import { setForwardingCommands } from './set-forwarding.js';
 import { setPortCommands } from './set-port.js';
@@ -17,4 +18,5 @@ export const COMMANDS: readonly Command<CommandContext>[] = [
   ...setForwardingCommands,
   ...setPortCommands,
   ...portCommands,
+  ...offloadCommands,
 ];

@@ -139,3 +139,12 @@ it('leaves sums to a port that was told to make them: flags, header lengths, pse
     ~internetChecksum(pseudo) & 0xffff,
   );
 });
+
+it('asks for segments where tso is set and the payload is longer than one', async () => {
+  const tso = new Map([[1, 300]]);
+  const asked = L.OL_TX_TCP_SEG | L.OL_TX_TCP_CKSUM | L.OL_TX_IPV4;
+  expect((await pass(tcp4(pattern(301)), {}, { settings: { tso } })).flags).toBe(asked);
+  expect((await pass(tcp4(pattern(300)), {}, { settings: { tso } })).flags).toBe(0);
+  expect((await pass(udp4(pattern(301)), {}, { settings: { tso } })).flags).toBe(0);
+  expect((await pass(tcp4(pattern(301)), {}, { settings: { tso: new Map([[0, 300]]) } })).flags).toBe(0);
+});

@@ -49,6 +49,8 @@ export class ChecksumFixer {
   private readonly headers = new Headers();
   private readonly sums: PacketSum;
   private readonly offloads: ChecksumOffloads;
+  /** Payload bytes per TCP segment; 0 = packets stay whole. */
+  private readonly segment: number;
   private readonly mbufs: EngineContext['mbufs'];
   private readonly count: Stream;
   /** OL_TX_* wanted for the present packet. */
@@ -58,6 +60,7 @@ export class ChecksumFixer {
     this.window = new HeaderWindow(ctx.arena, ctx.mbufs);
     this.sums = new PacketSum(ctx.arena, ctx.mbufs);
     this.offloads = ctx.settings.checksum.get(stream.data.txPort) ?? IN_SOFTWARE;
+    this.segment = ctx.settings.tso.get(stream.data.txPort) ?? 0;
     this.mbufs = ctx.mbufs;
     this.count = stream;
   }
@@ -105,7 +108,12 @@ export class ChecksumFixer {
     const unfinished = (rxFlags & L.OL_RX_L4_CKSUM_NONE) === L.OL_RX_L4_CKSUM_NONE;
     const right = sum === 0xffff;
     if (!unfinished && (!right || (rxFlags & L.OL_RX_L4_CKSUM_BAD) !== 0)) this.count.add(STREAM.BAD_L4, 1);
-    if (isTcp ? this.offloads.tcp : this.offloads.udp) {
+    const cut = isTcp && this.segment > 0 && l4Bytes > headers.l4Len + this.segment;
+    if (cut) {
+      this.mbufs.setTsoSegsz(h, this.segment);
+      this.txFlags |= L.OL_TX_TCP_SEG;
+    }
+    if (cut || (isTcp ? this.offloads.tcp : this.offloads.udp)) {
       // The port adds the data to what it finds here: the sum of the pseudo header.
       setU16be(window.u8, at, pseudo);
       this.txFlags |= isTcp ? L.OL_TX_TCP_CKSUM : L.OL_TX_UDP_CKSUM;

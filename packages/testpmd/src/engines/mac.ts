@@ -2,6 +2,7 @@
 import { parseMac } from '@pollwire/ethdev';
 import type { Engine } from './engine.js';
 import { EtherRewriter, macWords } from './ether.js';
+import { vlanTagger } from './tx-vlan.js';
 
 export const mac: Engine = {
   name: 'mac',
@@ -9,11 +10,13 @@ export const mac: Engine = {
     const addresses = macWords(parseMac(stream.data.peer), stream.ownMac);
     const ether = new EtherRewriter(ctx.arena, ctx.mbufs);
     const handles = stream.burst.handles;
+    const tag = vlanTagger(stream, ctx);
     return {
       forward() {
         const n = stream.receive();
         if (n === 0) return 0;
         for (let i = 0; i < n; i++) ether.set(handles[i] as number, addresses);
+        tag?.(n);
         stream.send(n);
         return n;
       },

@@ -97,6 +97,23 @@ export class Stream {
     return sent;
   }
 
+  /**
+   * Sends what the stream's burst holds. What the port refuses stays there for the next turn, and counts as dropped, like packets that
+   * are thrown away and made anew; without the work of doing so while the other side is slow. Returns how many were offered.
+   */
+  offer(): number {
+    const { burst } = this;
+    const { first } = burst;
+    const n = burst.length - first;
+    if (n === 0) return 0;
+    if (first === 0 && (this.retries > 0 || this.verbose > 1)) {
+      this.send(n);
+      return n;
+    }
+    this.countSent(this.tx.burst(burst, n, first), n);
+    return n;
+  }
+
   countReceived(n: number): void {
     if (this.histogram) this.add(STREAM.RX_BURSTS + n, 1);
     if (n !== 0) this.add(STREAM.RX, n);

@@ -7,6 +7,7 @@ import { parseIpv4 } from '../values.js';
 import { setU16be } from './bytes.js';
 import type { Engine } from './engine.js';
 import { FIELD, PacketMaker } from './maker.js';
+import { vlanTagger } from './tx-vlan.js';
 
 const FIRST_FLOW_PORT = 0xc000;
 
@@ -25,19 +26,26 @@ export const txonly: Engine = {
     const { burst, size } = stream;
     const { handles } = burst;
     const { multiFlow, txonlyFlows } = traffic;
+    const tag = vlanTagger(stream, ctx);
     let flow = 0;
+    const make = (): void => {
+      const n = maker.allocate(burst, size);
+      for (let i = 0; i < n; i++) {
+        if (multiFlow) {
+          setU16be(maker.header, FIELD.UDP, FIRST_FLOW_PORT + flow);
+          flow = flow + 1 === txonlyFlows ? 0 : flow + 1;
+        }
+        maker.write(handles[i] as number);
+      }
+      tag?.(n);
+    };
     return {
       forward() {
-        const n = maker.allocate(burst, size);
-        for (let i = 0; i < n; i++) {
-          if (multiFlow) {
-            setU16be(maker.header, FIELD.UDP, FIRST_FLOW_PORT + flow);
-            flow = flow + 1 === txonlyFlows ? 0 : flow + 1;
-          }
-          maker.write(handles[i] as number);
-        }
-        if (n > 0) stream.send(n);
-        return n;
+        if (burst.first === burst.length) make();
+        return stream.offer();
+      },
+      close() {
+        burst.reclaim();
       },
     };
   },
