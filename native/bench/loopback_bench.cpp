@@ -1,7 +1,7 @@
-// What a hop costs when one thread forwards between our vhost device and our virtio driver, joined over the arena: rx of one
-// and tx of the other, in bursts of 32, both directions in turn. A packet counts once per rx, as in testpmd's sum of both
-// ports. No N-API crossing is included: two of about 40 ns each come on top for every burst.
-// Usage: loopback_bench [frame bytes] [rounds] [only rows whose name contains this]
+// What a hop costs when one thread forwards between our vhost device and our virtio driver, joined over the
+// arena: rx of one and tx of the other, in bursts of 32, both directions in turn. A packet counts once per
+// rx, as in testpmd's sum of both ports. No N-API crossing is included: two of about 40 ns each come on top
+// for every burst. Usage: loopback_bench [frame bytes] [rounds] [only rows whose name contains this]
 #include <sched.h>
 
 #include <algorithm>
@@ -94,8 +94,9 @@ int main(int argc, char** argv) {
     std::vector<double> results;
     for (int i = 0; i < rounds; i++) results.push_back(nsPerHop(pair, 50'000));
     std::sort(results.begin(), results.end());
-    std::printf("%-30s %5u bytes: best %6.2f ns per hop, %6.1f M/s; quarter %6.2f, median %6.2f ns\n", row.name, frame,
-                results[0], 1e3 / results[0], results[results.size() / 4], results[results.size() / 2]);
+    std::printf("%-30s %5u bytes: best %6.2f ns per hop, %6.1f M/s; quarter %6.2f, median %6.2f ns\n",
+                row.name, frame, results[0], 1e3 / results[0], results[results.size() / 4],
+                results[results.size() / 2]);
   }
   slots::releaseAll();
   Mempool::destroyAll();

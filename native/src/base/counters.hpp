@@ -1,5 +1,5 @@
-// Counters of one burst slot: u64 each, in the arena, written by the one lcore that polls the slot, read by anybody.
-// A drop always has a name. The order here is the order TypeScript reads (layout_export.cpp).
+// Counters of one burst slot: u64 each, in the arena, written by the one lcore that polls the slot, read by
+// anybody. A drop always has a name. The order here is the order TypeScript reads (layout_export.cpp).
 #pragma once
 
 #include <cstdint>

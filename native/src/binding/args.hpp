@@ -12,15 +12,18 @@
 namespace pollwire::binding {
 
 // Throws a TypeError that names the function's argument: "poolCreate: argument 2 (count) must be …".
-[[noreturn]] inline void badArgument(const Napi::CallbackInfo& info, std::size_t index, const char* name, const char* want) {
-  throw Napi::TypeError::New(info.Env(), "argument " + std::to_string(index + 1) + " (" + name + ") must be " + want);
+[[noreturn]] inline void badArgument(const Napi::CallbackInfo& info, std::size_t index, const char* name,
+                                     const char* want) {
+  throw Napi::TypeError::New(info.Env(),
+                             "argument " + std::to_string(index + 1) + " (" + name + ") must be " + want);
 }
 
 inline std::uint32_t u32(const Napi::CallbackInfo& info, std::size_t index, const char* name) {
   const Napi::Value value = info[index];
   if (!value.IsNumber()) badArgument(info, index, name, "a whole number");
   const double number = value.As<Napi::Number>().DoubleValue();
-  if (!(number >= 0 && number <= 4294967295.0) || number != static_cast<double>(static_cast<std::uint32_t>(number))) {
+  if (!(number >= 0 && number <= 4294967295.0) ||
+      number != static_cast<double>(static_cast<std::uint32_t>(number))) {
     badArgument(info, index, name, "a whole number from 0 to 4294967295");
   }
   return static_cast<std::uint32_t>(number);
@@ -61,14 +64,16 @@ inline Napi::Uint8Array bytes(const Napi::CallbackInfo& info, std::size_t index,
 // A bigint property, taken modulo 2^64.
 inline std::uint64_t bigProperty(const Napi::Object& from, const char* name) {
   const Napi::Value value = from.Get(name);
-  if (!value.IsBigInt()) throw Napi::TypeError::New(from.Env(), std::string("property ") + name + " must be a bigint");
+  if (!value.IsBigInt())
+    throw Napi::TypeError::New(from.Env(), std::string("property ") + name + " must be a bigint");
   bool lossless = false;
   return value.As<Napi::BigInt>().Uint64Value(&lossless);
 }
 
 inline std::uint32_t u32Property(const Napi::Object& from, const char* name) {
   const Napi::Value value = from.Get(name);
-  if (!value.IsNumber()) throw Napi::TypeError::New(from.Env(), std::string("property ") + name + " must be a number");
+  if (!value.IsNumber())
+    throw Napi::TypeError::New(from.Env(), std::string("property ") + name + " must be a number");
   return value.As<Napi::Number>().Uint32Value();
 }
 

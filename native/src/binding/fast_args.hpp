@@ -1,5 +1,5 @@
-// Argument reading for data-path functions: plain Node-API calls, no exceptions, and bounds that keep a wrong number from
-// reaching memory outside the arena.
+// Argument reading for data-path functions: plain Node-API calls, no exceptions, and bounds that keep a wrong
+// number from reaching memory outside the arena.
 #pragma once
 
 #include <node_api.h>
@@ -34,7 +34,8 @@ PW_INLINE napi_value number(napi_env env, std::uint32_t value) noexcept {
   return out;
 }
 
-// The burst array at arena word `word`; nullptr unless all of it is inside the arena. `count` is cut to the largest burst.
+// The burst array at arena word `word`; nullptr unless all of it is inside the arena. `count` is cut to the
+// largest burst.
 PW_INLINE Handle* burstAt(std::uint32_t word, std::uint32_t& count) noexcept {
   if (count > kMaxBurst) count = kMaxBurst;
   if ((static_cast<std::uint64_t>(word) + count) * 4 > arenaBytes()) return nullptr;

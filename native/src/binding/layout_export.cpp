@@ -1,5 +1,5 @@
-// The layout of everything that TypeScript reads or writes directly, by name. tools/gen-layout.mjs turns it into
-// layout.gen.ts; the loader compares the hash, so that the two can never differ silently.
+// The layout of everything that TypeScript reads or writes directly, by name. tools/gen-layout.mjs turns it
+// into layout.gen.ts; the loader compares the hash, so that the two can never differ silently.
 #include <cstddef>
 #include <cstdio>
 #include <string>
@@ -18,7 +18,8 @@ struct Constant {
   std::uint32_t value;
 };
 
-#define PW_FIELD(name, field) {"MBUF_" name, static_cast<std::uint32_t>(offsetof(Mbuf, field))}
+#define PW_FIELD(name, field) \
+  { "MBUF_" name, static_cast<std::uint32_t>(offsetof(Mbuf, field)) }
 
 // clang-format off
 constexpr Constant kLayout[] = {
@@ -54,7 +55,8 @@ std::string layoutHash() {
       hash *= 0x100000001b3ull;
     }
   };
-  for (const Constant& constant : kLayout) mix(std::string(constant.name) + "=" + std::to_string(constant.value) + ";");
+  for (const Constant& constant : kLayout)
+    mix(std::string(constant.name) + "=" + std::to_string(constant.value) + ";");
   char out[17];
   std::snprintf(out, sizeof out, "%016llx", static_cast<unsigned long long>(hash));
   return out;
@@ -62,7 +64,8 @@ std::string layoutHash() {
 
 Napi::Value layout(const Napi::CallbackInfo& info) {
   Napi::Object table = Napi::Object::New(info.Env());
-  for (const Constant& constant : kLayout) table.Set(constant.name, Napi::Number::New(info.Env(), constant.value));
+  for (const Constant& constant : kLayout)
+    table.Set(constant.name, Napi::Number::New(info.Env(), constant.value));
   return table;
 }
 

@@ -1,9 +1,9 @@
 // Lcores for TypeScript: registration of the calling thread, pinning, time, sleeping.
+#include "mbuf/lcore.hpp"
 #include "binding/addon.hpp"
 #include "binding/args.hpp"
 #include "binding/fast_args.hpp"
 #include "ethdev/idle_wait.hpp"
-#include "mbuf/lcore.hpp"
 #include "mbuf/mempool.hpp"
 #include "sys/thread.hpp"
 #include "sys/tsc.hpp"
@@ -23,7 +23,8 @@ Napi::Value lcoreEnter(const Napi::CallbackInfo& info) {
   const std::uint32_t id = u32(info, 0, "id");
   const int cpu = i32(info, 1, "cpu");
   if (id >= kMaxLcores) {
-    raise(info.Env(), Status(StatusCode::kOutOfRange, "lcore " + std::to_string(id) + ": ids run from 0 to 127"));
+    raise(info.Env(),
+          Status(StatusCode::kOutOfRange, "lcore " + std::to_string(id) + ": ids run from 0 to 127"));
   }
   if (cpu >= 0) check(info.Env(), pinThisThread(static_cast<std::uint32_t>(cpu)));
   check(info.Env(), nameThisThread(text(info, 2, "name")));

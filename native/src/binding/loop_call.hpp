@@ -1,4 +1,5 @@
-// A coalesced wake-up of one isolate's event loop: many signals, one call. The only user of thread-safe functions.
+// A coalesced wake-up of one isolate's event loop: many signals, one call. The only user of thread-safe
+// functions.
 #pragma once
 
 #include <napi.h>
@@ -14,7 +15,8 @@ class LoopCall {
   LoopCall(Napi::Env env, const char* name, std::function<void(Napi::Env)> run) : run_(std::move(run)) {
     napi_value resource;
     napi_create_string_utf8(env, name, NAPI_AUTO_LENGTH, &resource);
-    napi_create_threadsafe_function(env, nullptr, nullptr, resource, 0, 1, nullptr, nullptr, this, call, &function_);
+    napi_create_threadsafe_function(env, nullptr, nullptr, resource, 0, 1, nullptr, nullptr, this, call,
+                                    &function_);
     // Nothing of ours keeps a program alive unless it asks for it.
     napi_unref_threadsafe_function(env, function_);
   }
@@ -24,7 +26,8 @@ class LoopCall {
 
   // Any thread.
   void signal() noexcept {
-    if (!pending_.exchange(true)) (void)napi_call_threadsafe_function(function_, nullptr, napi_tsfn_nonblocking);
+    if (!pending_.exchange(true))
+      (void)napi_call_threadsafe_function(function_, nullptr, napi_tsfn_nonblocking);
   }
 
   void keepAlive(Napi::Env env, bool on) {

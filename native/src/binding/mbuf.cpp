@@ -50,7 +50,8 @@ Mbuf& packetOf(const Napi::CallbackInfo& info) {
   const std::uint32_t handle = u32(info, 0, "handle");
   Mbuf* mbuf = mbufArgument(handle);
   if (mbuf == nullptr) {
-    raise(info.Env(), Status(StatusCode::kInvalidArgument, "mbuf handle " + std::to_string(handle) + " is outside the arena"));
+    raise(info.Env(), Status(StatusCode::kInvalidArgument,
+                             "mbuf handle " + std::to_string(handle) + " is outside the arena"));
   }
   return *mbuf;
 }
@@ -60,11 +61,13 @@ std::span<std::byte> spanOf(Napi::Uint8Array array) {
 }
 
 Napi::Value mbufRead(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), readPacket(&packetOf(info), u32(info, 1, "offset"), spanOf(bytes(info, 2, "target"))));
+  return Napi::Number::New(
+      info.Env(), readPacket(&packetOf(info), u32(info, 1, "offset"), spanOf(bytes(info, 2, "target"))));
 }
 
 Napi::Value mbufWrite(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), writePacket(&packetOf(info), u32(info, 1, "offset"), spanOf(bytes(info, 2, "source"))));
+  return Napi::Number::New(
+      info.Env(), writePacket(&packetOf(info), u32(info, 1, "offset"), spanOf(bytes(info, 2, "source"))));
 }
 
 Napi::Value mbufAppend(const Napi::CallbackInfo& info) {
@@ -77,7 +80,8 @@ Napi::Value mbufAppend(const Napi::CallbackInfo& info) {
 Mempool& targetPool(const Napi::CallbackInfo& info) {
   const std::uint32_t id = u32(info, 1, "pool");
   Mempool* pool = Mempool::byId(id);
-  if (pool == nullptr) raise(info.Env(), Status(StatusCode::kNotFound, "there is no pool " + std::to_string(id)));
+  if (pool == nullptr)
+    raise(info.Env(), Status(StatusCode::kNotFound, "there is no pool " + std::to_string(id)));
   return *pool;
 }
 

@@ -10,14 +10,16 @@ namespace {
 
 Arena& arenaOf(const Napi::CallbackInfo& info) {
   Arena* arena = Arena::get();
-  if (arena == nullptr) raise(info.Env(), Status(StatusCode::kBadState, "the arena does not exist yet; initialise the EAL"));
+  if (arena == nullptr)
+    raise(info.Env(), Status(StatusCode::kBadState, "the arena does not exist yet; initialise the EAL"));
   return *arena;
 }
 
 Mempool& poolOf(const Napi::CallbackInfo& info, std::size_t index) {
   const std::uint32_t id = u32(info, index, "pool");
   Mempool* pool = Mempool::byId(id);
-  if (pool == nullptr) raise(info.Env(), Status(StatusCode::kNotFound, "there is no pool " + std::to_string(id)));
+  if (pool == nullptr)
+    raise(info.Env(), Status(StatusCode::kNotFound, "there is no pool " + std::to_string(id)));
   return *pool;
 }
 
@@ -58,14 +60,16 @@ Napi::Value arenaBuffer(const Napi::CallbackInfo& info) {
 Napi::Value arenaAlloc(const Napi::CallbackInfo& info) {
   const double bytes = info[0].ToNumber().DoubleValue();
   const std::uint32_t align = u32(info, 1, "align");
-  auto offset = arenaOf(info).allocate(bytes > 0 ? static_cast<std::uint64_t>(bytes) : 0, align, text(info, 2, "label"));
+  auto offset = arenaOf(info).allocate(bytes > 0 ? static_cast<std::uint64_t>(bytes) : 0, align,
+                                       text(info, 2, "label"));
   return Napi::Number::New(info.Env(), static_cast<double>(take(info.Env(), std::move(offset))));
 }
 
 Napi::Value arenaFree(const Napi::CallbackInfo& info) {
   const auto offset = static_cast<std::uint64_t>(info[0].ToNumber().DoubleValue());
   if (!arenaOf(info).release(offset)) {
-    raise(info.Env(), Status(StatusCode::kNotFound, "no arena block starts at offset " + std::to_string(offset)));
+    raise(info.Env(),
+          Status(StatusCode::kNotFound, "no arena block starts at offset " + std::to_string(offset)));
   }
   return info.Env().Undefined();
 }
@@ -89,7 +93,8 @@ Napi::Value arenaUsage(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value poolCreate(const Napi::CallbackInfo& info) {
-  auto id = Mempool::create(text(info, 0, "name"), u32(info, 1, "count"), u32(info, 2, "dataRoom"), u32(info, 3, "cacheSize"));
+  auto id = Mempool::create(text(info, 0, "name"), u32(info, 1, "count"), u32(info, 2, "dataRoom"),
+                            u32(info, 3, "cacheSize"));
   return Napi::Number::New(info.Env(), take(info.Env(), std::move(id)));
 }
 

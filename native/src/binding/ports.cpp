@@ -1,4 +1,5 @@
-// Simple native ports for TypeScript: null and ring queue ends. Keeps what a bound slot points to, until slotFree.
+// Simple native ports for TypeScript: null and ring queue ends. Keeps what a bound slot points to, until
+// slotFree.
 #include <map>
 #include <memory>
 #include <mutex>
@@ -29,7 +30,8 @@ BurstSlot& freshSlot(const Napi::CallbackInfo& info, std::uint32_t id) {
     raise(info.Env(), Status(StatusCode::kNotFound, "there is no queue slot " + std::to_string(id)));
   }
   const std::lock_guard<std::mutex> hold(boundLock);
-  if (bound.count(id) != 0) raise(info.Env(), Status(StatusCode::kBusy, "queue slot " + std::to_string(id) + " is bound already"));
+  if (bound.count(id) != 0)
+    raise(info.Env(), Status(StatusCode::kBusy, "queue slot " + std::to_string(id) + " is bound already"));
   return *slot;
 }
 
@@ -42,14 +44,15 @@ void keep(std::uint32_t id, std::unique_ptr<pmd::QueueEnd> end, rings::Entry* ri
 rings::Entry& ringOf(const Napi::CallbackInfo& info, std::size_t index) {
   const std::uint32_t id = u32(info, index, "ring");
   rings::Entry* entry = rings::byId(id);
-  if (entry == nullptr) raise(info.Env(), Status(StatusCode::kNotFound, "there is no ring " + std::to_string(id)));
+  if (entry == nullptr)
+    raise(info.Env(), Status(StatusCode::kNotFound, "there is no ring " + std::to_string(id)));
   return *entry;
 }
 
 Napi::Value bindNullRx(const Napi::CallbackInfo& info) {
   const std::uint32_t id = u32(info, 0, "slot");
-  auto end = pmd::bindNullRx(freshSlot(info, id), u32(info, 1, "pool"), u32(info, 2, "size"), flag(info, 3, "copy"),
-                             static_cast<std::uint16_t>(u32(info, 4, "port")));
+  auto end = pmd::bindNullRx(freshSlot(info, id), u32(info, 1, "pool"), u32(info, 2, "size"),
+                             flag(info, 3, "copy"), static_cast<std::uint16_t>(u32(info, 4, "port")));
   keep(id, take(info.Env(), std::move(end)), nullptr);
   return info.Env().Undefined();
 }
@@ -63,7 +66,8 @@ Napi::Value bindNullTx(const Napi::CallbackInfo& info) {
 Napi::Value bindRingRx(const Napi::CallbackInfo& info) {
   const std::uint32_t id = u32(info, 0, "slot");
   rings::Entry& ring = ringOf(info, 1);
-  keep(id, pmd::bindRingRx(freshSlot(info, id), ring.ring, static_cast<std::uint16_t>(u32(info, 2, "port"))), &ring);
+  keep(id, pmd::bindRingRx(freshSlot(info, id), ring.ring, static_cast<std::uint16_t>(u32(info, 2, "port"))),
+       &ring);
   return info.Env().Undefined();
 }
 

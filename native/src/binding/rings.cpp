@@ -14,9 +14,12 @@ Napi::Value ringCreate(const Napi::CallbackInfo& info) {
   const std::uint32_t capacity = u32(info, 1, "count");
   const std::uint32_t flags = u32(info, 2, "flags");
   Arena* arena = Arena::get();
-  if (arena == nullptr) raise(info.Env(), Status(StatusCode::kBadState, "ring " + name + ": create the arena first"));
-  const std::uint64_t offset = take(info.Env(), arena->allocate(ringBytesFor(capacity), kCacheLine, "ring " + name));
-  auto id = rings::add(name, arena->at<std::byte>(offset), offset, capacity, (flags & 1) != 0, (flags & 2) != 0);
+  if (arena == nullptr)
+    raise(info.Env(), Status(StatusCode::kBadState, "ring " + name + ": create the arena first"));
+  const std::uint64_t offset =
+      take(info.Env(), arena->allocate(ringBytesFor(capacity), kCacheLine, "ring " + name));
+  auto id =
+      rings::add(name, arena->at<std::byte>(offset), offset, capacity, (flags & 1) != 0, (flags & 2) != 0);
   if (!id) arena->release(offset);
   return Napi::Number::New(info.Env(), take(info.Env(), std::move(id)));
 }

@@ -55,7 +55,9 @@ Napi::Value slotOpen(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-Napi::Value slotClosed(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), slotOf(info).closed()); }
+Napi::Value slotClosed(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), slotOf(info).closed());
+}
 
 Napi::Value slotCounters(const Napi::CallbackInfo& info) {
   (void)slotOf(info);

@@ -22,7 +22,9 @@ Napi::Value listenUnix(const Napi::CallbackInfo& info) {
   return fdValue(info, unixListen(text(info, 0, "path"), i32(info, 1, "backlog")));
 }
 
-Napi::Value connectUnix(const Napi::CallbackInfo& info) { return fdValue(info, unixConnect(text(info, 0, "path"))); }
+Napi::Value connectUnix(const Napi::CallbackInfo& info) {
+  return fdValue(info, unixConnect(text(info, 0, "path")));
+}
 
 Napi::Value acceptUnix(const Napi::CallbackInfo& info) {
   auto accepted = unixAccept(i32(info, 0, "fd"));
@@ -54,11 +56,15 @@ Napi::Value socketReceive(const Napi::CallbackInfo& info) {
   FdBatch fds;
   const IoResult result = take(info.Env(), unixReceive(i32(info, 0, "fd"), window(info), fds));
   Napi::Array list = info[4].As<Napi::Array>();
-  for (std::size_t i = 0; i < fds.size(); i++) list.Set(list.Length(), Napi::Number::New(info.Env(), fds.take(i).release()));
+  for (std::size_t i = 0; i < fds.size(); i++)
+    list.Set(list.Length(), Napi::Number::New(info.Env(), fds.take(i).release()));
   switch (result.outcome) {
-    case IoOutcome::kDone: return Napi::Number::New(info.Env(), static_cast<double>(result.bytes));
-    case IoOutcome::kClosed: return Napi::Number::New(info.Env(), 0);
-    case IoOutcome::kWouldBlock: break;
+    case IoOutcome::kDone:
+      return Napi::Number::New(info.Env(), static_cast<double>(result.bytes));
+    case IoOutcome::kClosed:
+      return Napi::Number::New(info.Env(), 0);
+    case IoOutcome::kWouldBlock:
+      break;
   }
   return Napi::Number::New(info.Env(), -1);
 }
@@ -68,8 +74,10 @@ Napi::Value socketSend(const Napi::CallbackInfo& info) {
   std::vector<int> fds;
   for (std::uint32_t i = 0; i < list.Length(); i++) fds.push_back(list.Get(i).ToNumber().Int32Value());
   const IoResult result = take(info.Env(), unixSend(i32(info, 0, "fd"), window(info), fds));
-  if (result.outcome == IoOutcome::kClosed) raise(info.Env(), Status(StatusCode::kPeerClosed, "the peer closed the connection"));
-  return Napi::Number::New(info.Env(), result.outcome == IoOutcome::kDone ? static_cast<double>(result.bytes) : -1);
+  if (result.outcome == IoOutcome::kClosed)
+    raise(info.Env(), Status(StatusCode::kPeerClosed, "the peer closed the connection"));
+  return Napi::Number::New(info.Env(),
+                           result.outcome == IoOutcome::kDone ? static_cast<double>(result.bytes) : -1);
 }
 
 Napi::Value socketShutdown(const Napi::CallbackInfo& info) {
@@ -95,7 +103,8 @@ const char* kindOf(const struct stat& facts, bool eventFd) {
 Napi::Value describeFd(const Napi::CallbackInfo& info) {
   const int fd = i32(info, 0, "fd");
   struct stat facts {};
-  if (::fstat(fd, &facts) != 0) raise(info.Env(), Status::system(errno, "fstat descriptor " + std::to_string(fd)));
+  if (::fstat(fd, &facts) != 0)
+    raise(info.Env(), Status::system(errno, "fstat descriptor " + std::to_string(fd)));
   // Anonymous inodes have no file type; an eventfd is told by what its link says.
   const bool eventFd = (facts.st_mode & S_IFMT) == 0 && adoptEventFd(fd).ok();
   const int flags = ::fcntl(fd, F_GETFL);
@@ -121,7 +130,8 @@ Napi::Value mapFile(const Napi::CallbackInfo& info) {
   const auto length = static_cast<std::uint64_t>(info[1].ToNumber().DoubleValue());
   auto* mapping = new Mapping(take(info.Env(), Mapping::mapFile(i32(info, 0, "fd"), 0, length)));
   return Napi::ArrayBuffer::New(
-      info.Env(), mapping->data(), mapping->size(), [](Napi::Env, void*, Mapping* owned) { delete owned; }, mapping);
+      info.Env(), mapping->data(), mapping->size(), [](Napi::Env, void*, Mapping* owned) { delete owned; },
+      mapping);
 }
 
 Napi::Value eventfdCreate(const Napi::CallbackInfo& info) { return fdValue(info, createEventFd()); }

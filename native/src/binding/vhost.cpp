@@ -23,7 +23,8 @@ vhost::Device& deviceOf(const Napi::CallbackInfo& info) {
   const std::uint32_t id = u32(info, 0, "device");
   const std::lock_guard<std::mutex> hold(devicesLock);
   const auto found = devices.find(id);
-  if (found == devices.end()) raise(info.Env(), Status(StatusCode::kNotFound, "there is no vhost device " + std::to_string(id)));
+  if (found == devices.end())
+    raise(info.Env(), Status(StatusCode::kNotFound, "there is no vhost device " + std::to_string(id)));
   return *found->second;
 }
 
@@ -45,12 +46,14 @@ Napi::Value ringList(Napi::Env env, const std::vector<std::uint32_t>& rings) {
 Napi::Value vhostCreate(const Napi::CallbackInfo& info) {
   const std::uint32_t rings = u32(info, 0, "rings");
   if (rings == 0 || rings > kMaxVrings) {
-    raise(info.Env(), Status(StatusCode::kOutOfRange, "vhost device with " + std::to_string(rings) + " rings; 1 to 257"));
+    raise(info.Env(),
+          Status(StatusCode::kOutOfRange, "vhost device with " + std::to_string(rings) + " rings; 1 to 257"));
   }
   const std::lock_guard<std::mutex> hold(devicesLock);
   std::uint32_t id = 0;
   while (devices.count(id) != 0) id++;
-  if (id == kMaxDevices) raise(info.Env(), Status(StatusCode::kNoMemory, "there are 1024 vhost devices already"));
+  if (id == kMaxDevices)
+    raise(info.Env(), Status(StatusCode::kNoMemory, "there are 1024 vhost devices already"));
   devices.emplace(id, std::make_unique<vhost::Device>(id, rings));
   return Napi::Number::New(info.Env(), id);
 }
@@ -161,7 +164,8 @@ Napi::Value vhostRingState(const Napi::CallbackInfo& info) {
 Napi::Value vhostInject(const Napi::CallbackInfo& info) {
   const Napi::Uint8Array frame = bytes(info, 2, "frame");
   const auto* first = reinterpret_cast<const std::byte*>(frame.Data());
-  check(info.Env(), deviceOf(info).inject(ringOf(info), std::vector<std::byte>(first, first + frame.ByteLength())));
+  check(info.Env(),
+        deviceOf(info).inject(ringOf(info), std::vector<std::byte>(first, first + frame.ByteLength())));
   return info.Env().Undefined();
 }
 

@@ -23,7 +23,8 @@ virtio::Device& deviceOf(const Napi::CallbackInfo& info) {
   const std::uint32_t id = u32(info, 0, "device");
   const std::lock_guard<std::mutex> hold(devicesLock);
   const auto found = devices.find(id);
-  if (found == devices.end()) raise(info.Env(), Status(StatusCode::kNotFound, "there is no virtio device " + std::to_string(id)));
+  if (found == devices.end())
+    raise(info.Env(), Status(StatusCode::kNotFound, "there is no virtio device " + std::to_string(id)));
   return *found->second;
 }
 
@@ -32,12 +33,14 @@ std::uint32_t queueOf(const Napi::CallbackInfo& info) { return u32(info, 1, "que
 Napi::Value virtioCreate(const Napi::CallbackInfo& info) {
   const std::uint32_t queues = u32(info, 0, "queues");
   if (queues == 0 || queues > kMaxVirtqueues) {
-    raise(info.Env(), Status(StatusCode::kOutOfRange, "virtio device with " + std::to_string(queues) + " virtqueues; 1 to 257"));
+    raise(info.Env(), Status(StatusCode::kOutOfRange,
+                             "virtio device with " + std::to_string(queues) + " virtqueues; 1 to 257"));
   }
   const std::lock_guard<std::mutex> hold(devicesLock);
   std::uint32_t id = 0;
   while (devices.count(id) != 0) id++;
-  if (id == kMaxDevices) raise(info.Env(), Status(StatusCode::kNoMemory, "there are 1024 virtio devices already"));
+  if (id == kMaxDevices)
+    raise(info.Env(), Status(StatusCode::kNoMemory, "there are 1024 virtio devices already"));
   devices.emplace(id, std::make_unique<virtio::Device>(id, queues));
   return Napi::Number::New(info.Env(), id);
 }
@@ -67,7 +70,8 @@ Napi::Value virtioQueueSetup(const Napi::CallbackInfo& info) {
 
 Napi::Value virtioBind(const Napi::CallbackInfo& info) {
   const Napi::Object options = object(info, 3, "options");
-  const virtio::BindOptions bind{u32Property(options, "pool"), static_cast<std::uint16_t>(u32Property(options, "port"))};
+  const virtio::BindOptions bind{u32Property(options, "pool"),
+                                 static_cast<std::uint16_t>(u32Property(options, "port"))};
   check(info.Env(), deviceOf(info).bind(queueOf(info), u32(info, 2, "slot"), bind));
   return info.Env().Undefined();
 }

@@ -1,5 +1,6 @@
 // Readiness of descriptors for TypeScript: one epoll thread per process, one coalesced wake-up per isolate.
-// A descriptor is reported once and armed again after its callback ran, so that a slow isolate is never flooded.
+// A descriptor is reported once and armed again after its callback ran, so that a slow isolate is never
+// flooded.
 #include <map>
 #include <memory>
 #include <mutex>
@@ -64,7 +65,9 @@ class Poller {
     return token;
   }
 
-  Status modify(int fd, std::uint64_t token, std::uint32_t interest) { return poller_.modify(fd, token, toPoller(interest)); }
+  Status modify(int fd, std::uint64_t token, std::uint32_t interest) {
+    return poller_.modify(fd, token, toPoller(interest));
+  }
 
   void remove(int fd, std::uint64_t token) {
     const std::lock_guard<std::mutex> hold(lock_);
@@ -87,7 +90,9 @@ class Poller {
 // What one isolate watches. Lives as its instance data; only its own thread touches `watches_`.
 class Isolate {
  public:
-  explicit Isolate(Napi::Env env) : poller_(Poller::share()), wake_(std::make_unique<LoopCall>(env, "pollwire:watch", [this](Napi::Env e) { deliver(e); })) {}
+  explicit Isolate(Napi::Env env)
+      : poller_(Poller::share()),
+        wake_(std::make_unique<LoopCall>(env, "pollwire:watch", [this](Napi::Env e) { deliver(e); })) {}
   ~Isolate() {
     for (auto& [id, watch] : watches_) poller_->remove(watch.fd, id);
     wake_.reset();
@@ -193,18 +198,21 @@ Isolate& isolateOf(const Napi::CallbackInfo& info) {
   if (isolate == nullptr) {
     isolate = new Isolate(info.Env());
     info.Env().SetInstanceData<Isolate, keepIsolate>(isolate);
-    // Hooks run last in, first out: before the one by which Node closes the wake-up that the isolate still owns.
+    // Hooks run last in, first out: before the one by which Node closes the wake-up that the isolate still
+    // owns.
     info.Env().AddCleanupHook([](Isolate* ending) { delete ending; }, isolate);
   }
   return *isolate;
 }
 
-std::uint64_t idOf(const Napi::CallbackInfo& info) { return static_cast<std::uint64_t>(info[0].ToNumber().Int64Value()); }
+std::uint64_t idOf(const Napi::CallbackInfo& info) {
+  return static_cast<std::uint64_t>(info[0].ToNumber().Int64Value());
+}
 
 Napi::Value watchAdd(const Napi::CallbackInfo& info) {
   if (!info[2].IsFunction()) badArgument(info, 2, "callback", "a function");
-  const std::uint64_t id =
-      isolateOf(info).add(info.Env(), i32(info, 0, "fd"), u32(info, 1, "interest"), info[2].As<Napi::Function>());
+  const std::uint64_t id = isolateOf(info).add(info.Env(), i32(info, 0, "fd"), u32(info, 1, "interest"),
+                                               info[2].As<Napi::Function>());
   return Napi::Number::New(info.Env(), static_cast<double>(id));
 }
 

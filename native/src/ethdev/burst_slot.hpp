@@ -1,5 +1,6 @@
-// A burst slot: one direction of one queue as lcores see it. Holds the burst function, its context, and the gate that lets
-// the control plane change either while lcores keep polling. Slots live for the whole process, so a stale id is harmless.
+// A burst slot: one direction of one queue as lcores see it. Holds the burst function, its context, and the
+// gate that lets the control plane change either while lcores keep polling. Slots live for the whole process,
+// so a stale id is harmless.
 #pragma once
 
 #include <sched.h>
@@ -14,13 +15,13 @@
 
 namespace pollwire {
 
-// Moves at most `count` handles. rx fills `handles` and gives them to the caller; tx takes the first n it returns, the
-// caller keeps the rest.
+// Moves at most `count` handles. rx fills `handles` and gives them to the caller; tx takes the first n it
+// returns, the caller keeps the rest.
 using BurstFn = std::uint32_t (*)(void* context, Handle* handles, std::uint32_t count) noexcept;
 // Descriptors in use, for queue-count queries; called under the gate.
 using UsedFn = std::uint32_t (*)(void* context) noexcept;
-// Asks the other side for notifications (true) or not (false). Returns whether work is waiting already, checked after
-// the request became visible, so that a sleeper cannot miss a wake-up. Called under the gate.
+// Asks the other side for notifications (true) or not (false). Returns whether work is waiting already,
+// checked after the request became visible, so that a sleeper cannot miss a wake-up. Called under the gate.
 using ArmFn = bool (*)(void* context, bool wanted) noexcept;
 
 // Why a slot does not run. It runs when no reason is left.
@@ -35,8 +36,8 @@ enum SlotReason : std::uint32_t {
 
 class alignas(2 * kCacheLine) BurstSlot {
  public:
-  // The data path: returns 0 when the slot is closed, or when another thread is inside (a queue has one user at a time;
-  // a second one gets nothing instead of corrupting it).
+  // The data path: returns 0 when the slot is closed, or when another thread is inside (a queue has one user
+  // at a time; a second one gets nothing instead of corrupting it).
   PW_INLINE std::uint32_t run(Handle* handles, std::uint32_t count) noexcept {
     // G1: acquire pairs with G2 and G3; the exchange is also the store-load fence that the handshake needs.
     if (PW_UNLIKELY(busy_.exchange(1, std::memory_order_acquire) != 0)) return 0;
@@ -74,8 +75,8 @@ class alignas(2 * kCacheLine) BurstSlot {
     closed_ &= ~static_cast<std::uint32_t>(kSlotUnbound);
   }
 
-  // With `owner`: only when nobody else's context is bound. What a ring was closed for leaves with it; what the port or the
-  // control plane closed it for stays.
+  // With `owner`: only when nobody else's context is bound. What a ring was closed for leaves with it; what
+  // the port or the control plane closed it for stays.
   void unbind(const void* owner = nullptr) noexcept {
     const Hold hold(*this);
     if (owner != nullptr && context_ != nullptr && context_ != owner) return;
@@ -130,8 +131,8 @@ class alignas(2 * kCacheLine) BurstSlot {
     return Wait{waitFd_, arm_(context_, wanted)};
   }
 
-  // Clears what made `fd`, which arm() returned, readable. Not when the slot sleeps on something else by now: the control
-  // plane may have closed the descriptor, and its number may be another's.
+  // Clears what made `fd`, which arm() returned, readable. Not when the slot sleeps on something else by now:
+  // the control plane may have closed the descriptor, and its number may be another's.
   void drain(int fd) noexcept {
     const Hold hold(*this);
     if (closed_ == 0 && waitFd_ == fd) (void)drainEventFd(fd);

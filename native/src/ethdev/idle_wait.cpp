@@ -15,7 +15,8 @@ namespace {
 
 constexpr std::size_t kMaxWatched = 256;
 
-// One wake-up eventfd per lcore, made when it first sleeps or is first woken, kept for the life of the process.
+// One wake-up eventfd per lcore, made when it first sleeps or is first woken, kept for the life of the
+// process.
 std::atomic<int> wakeFds[kMaxLcores];
 
 int wakeFdOf(std::uint32_t lcore) noexcept {

@@ -1,4 +1,5 @@
-// How an idle lcore sleeps: on the kicks of its rx slots, until a kick, a wake-up from another thread, or a deadline.
+// How an idle lcore sleeps: on the kicks of its rx slots, until a kick, a wake-up from another thread, or a
+// deadline.
 #pragma once
 
 #include <cstdint>

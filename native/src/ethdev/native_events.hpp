@@ -1,5 +1,5 @@
-// What the data path has to tell the control plane, rarely: a ring that broke. Pushed from inside a burst, drained by the
-// binding's event pump, which one wake-up callback arms.
+// What the data path has to tell the control plane, rarely: a ring that broke. Pushed from inside a burst,
+// drained by the binding's event pump, which one wake-up callback arms.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// Per-packet accounting shared by every native burst function: packets, bytes, size classes, multicast and broadcast.
+// Per-packet accounting shared by every native burst function: packets, bytes, size classes, multicast and
+// broadcast.
 #pragma once
 
 #include <bit>
@@ -27,8 +28,8 @@ PW_INLINE void countFrame(Counters& counters, const std::byte* data, std::uint32
   }
 }
 
-// The same for a whole burst: neighbours of one length are counted together, and everything reaches the counters once,
-// when the burst ends.
+// The same for a whole burst: neighbours of one length are counted together, and everything reaches the
+// counters once, when the burst ends.
 class BurstStats {
  public:
   explicit BurstStats(Counters& counters) noexcept : counters_(counters) {}

@@ -17,7 +17,8 @@ namespace {
 
 std::mutex tableLock;
 std::bitset<kMaxSlots> taken;
-// Counter blocks are allocated with the slot and kept with it: readers of a stale id read zeros, never another's memory.
+// Counter blocks are allocated with the slot and kept with it: readers of a stale id read zeros, never
+// another's memory.
 std::uint64_t counterOffsets[kMaxSlots] = {};
 
 }  // namespace
@@ -26,7 +27,8 @@ Result<std::uint32_t> allocate() {
   const std::lock_guard<std::mutex> hold(tableLock);
   std::uint32_t id = 0;
   while (id < kMaxSlots && taken[id]) id++;
-  if (id == kMaxSlots) return Status(StatusCode::kNoMemory, "all " + std::to_string(kMaxSlots) + " queue slots are in use");
+  if (id == kMaxSlots)
+    return Status(StatusCode::kNoMemory, "all " + std::to_string(kMaxSlots) + " queue slots are in use");
   Arena* arena = Arena::get();
   if (arena == nullptr) return Status(StatusCode::kBadState, "create the arena before the first queue");
   if (counterOffsets[id] == 0) {

@@ -1,5 +1,5 @@
-// The table of all burst slots of the process and their counters in the arena. Ports and the vhost library take slots
-// from it; lcores index it on every burst.
+// The table of all burst slots of the process and their counters in the arena. Ports and the vhost library
+// take slots from it; lcores index it on every burst.
 #pragma once
 
 #include <cstdint>

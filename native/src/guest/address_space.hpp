@@ -1,11 +1,11 @@
-// Address spaces: how a descriptor's address becomes memory of this process. A ring is specialised on one of them at start.
-// DirectSpace: guest-physical addresses, no IOMMU, no dirty log.
+// Address spaces: how a descriptor's address becomes memory of this process. A ring is specialised on one of
+// them at start. DirectSpace: guest-physical addresses, no IOMMU, no dirty log.
 #pragma once
 
 #include <cstdint>
 
+#include "base/span.hpp"
 #include "guest/regions.hpp"
-#include "virtqueue/span.hpp"
 
 namespace pollwire {
 

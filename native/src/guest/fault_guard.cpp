@@ -18,7 +18,8 @@ struct Range {
   std::atomic<std::atomic<bool>*> mark{nullptr};
 };
 
-static_assert(std::atomic<std::uintptr_t>::is_always_lock_free && std::atomic<std::atomic<bool>*>::is_always_lock_free);
+static_assert(std::atomic<std::uintptr_t>::is_always_lock_free &&
+              std::atomic<std::atomic<bool>*>::is_always_lock_free);
 
 Range ranges[FaultGuard::kMaxRanges];
 // Ranges in use lie below it.
@@ -81,7 +82,8 @@ Status FaultGuard::guard(void* base, std::size_t length, std::atomic<bool>* mark
   std::uint32_t free = 0;
   while (free < kMaxRanges && ranges[free].base.load() != 0) free++;
   if (free == kMaxRanges) {
-    return Status(StatusCode::kNoMemory, "all " + std::to_string(kMaxRanges) + " guarded memory regions are in use");
+    return Status(StatusCode::kNoMemory,
+                  "all " + std::to_string(kMaxRanges) + " guarded memory regions are in use");
   }
   ranges[free].length.store(length);
   ranges[free].mark.store(mark);

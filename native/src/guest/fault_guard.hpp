@@ -1,6 +1,6 @@
-// What keeps the process alive when a peer takes memory away that it shared with us (truncates the file, runs out of huge
-// pages): the SIGBUS that a later access raises is caught, zeros are mapped over the whole range, and the range is marked.
-// Held by every mapped region; rings ask for the mark once per burst and give up.
+// What keeps the process alive when a peer takes memory away that it shared with us (truncates the file, runs
+// out of huge pages): the SIGBUS that a later access raises is caught, zeros are mapped over the whole range,
+// and the range is marked. Held by every mapped region; rings ask for the mark once per burst and give up.
 #pragma once
 
 #include <atomic>
@@ -22,14 +22,15 @@ class FaultGuard {
   FaultGuard(const FaultGuard&) = delete;
   FaultGuard& operator=(const FaultGuard&) = delete;
 
-  // Guards a mapping until release(); `base` and `length` are those that mmap took. `mark` becomes true at the first fault
-  // and outlives the guard. The first call installs the process's SIGBUS handler; faults elsewhere go on to the handler that
-  // was there before.
+  // Guards a mapping until release(); `base` and `length` are those that mmap took. `mark` becomes true at
+  // the first fault and outlives the guard. The first call installs the process's SIGBUS handler; faults
+  // elsewhere go on to the handler that was there before.
   Status guard(void* base, std::size_t length, std::atomic<bool>* mark);
   // Before the range is unmapped.
   void release() noexcept;
 
-  // Faults caught so far in the process. A burst that sees another number than the last one looks at its own marks.
+  // Faults caught so far in the process. A burst that sees another number than the last one looks at its own
+  // marks.
   PW_INLINE static std::uint32_t faults() noexcept { return count_.load(); }
   // From the signal handler.
   static void countFault() noexcept { count_.fetch_add(1); }

@@ -35,7 +35,8 @@ bool overlaps(const std::vector<RegionTable::Range>& sorted) {
 
 Result<std::shared_ptr<const MappedRegion>> MappedRegion::map(const RegionSpec& spec, Fd fd) {
   if (spec.size == 0) return Status(StatusCode::kBadAddress, describe(spec) + ": the size is 0");
-  if (wraps(spec.guestAddr, spec.size) || wraps(spec.userAddr, spec.size) || wraps(spec.mmapOffset, spec.size)) {
+  if (wraps(spec.guestAddr, spec.size) || wraps(spec.userAddr, spec.size) ||
+      wraps(spec.mmapOffset, spec.size)) {
     return Status(StatusCode::kBadAddress, describe(spec) + ": an end wraps around 2^64");
   }
   // Before its size is looked at. Not every file can be sealed; the fault guard is for the others.
@@ -43,28 +44,33 @@ Result<std::shared_ptr<const MappedRegion>> MappedRegion::map(const RegionSpec& 
   Result<FileFacts> facts = fileFacts(fd.get());
   if (!facts) return facts.status();
   if (!facts->regular) {
-    return Status(StatusCode::kBadFile, describe(spec) + ": the descriptor is not a memory file (memfd, hugetlbfs or shm)");
+    return Status(StatusCode::kBadFile,
+                  describe(spec) + ": the descriptor is not a memory file (memfd, hugetlbfs or shm)");
   }
   if (spec.mmapOffset + spec.size > facts->size || spec.mmapOffset + spec.size < spec.size) {
-    return Status(StatusCode::kBadFile, describe(spec) + ": the file has only " + hex(facts->size) + " bytes");
+    return Status(StatusCode::kBadFile,
+                  describe(spec) + ": the file has only " + hex(facts->size) + " bytes");
   }
-  Result<Mapping> mapping = Mapping::mapFile(fd.get(), spec.mmapOffset, spec.size, MapOptions{.noReserve = true, .noDump = true});
+  Result<Mapping> mapping =
+      Mapping::mapFile(fd.get(), spec.mmapOffset, spec.size, MapOptions{.noReserve = true, .noDump = true});
   if (!mapping) return mapping.status();
   auto region = std::make_shared<MappedRegion>();
   region->spec_ = spec;
   region->device_ = facts->device;
   region->inode_ = facts->inode;
   region->mapping_ = std::move(*mapping);
-  const auto first = reinterpret_cast<std::uintptr_t>(region->mapping_.data()) / facts->pageSize * facts->pageSize;
-  const auto end = alignUp(reinterpret_cast<std::uintptr_t>(region->mapping_.data()) + spec.size, facts->pageSize);
+  const auto first =
+      reinterpret_cast<std::uintptr_t>(region->mapping_.data()) / facts->pageSize * facts->pageSize;
+  const auto end =
+      alignUp(reinterpret_cast<std::uintptr_t>(region->mapping_.data()) + spec.size, facts->pageSize);
   PW_RETURN_IF_ERROR(region->guard_.guard(reinterpret_cast<void*>(first), end - first, &region->faulted_));
   return std::shared_ptr<const MappedRegion>(std::move(region));
 }
 
 Result<std::shared_ptr<const RegionTable>> RegionTable::build(List regions) {
   if (regions.size() > kMaxRegions) {
-    return Status(StatusCode::kOutOfRange, "memory table with " + std::to_string(regions.size()) + " regions; the limit is " +
-                                               std::to_string(kMaxRegions));
+    return Status(StatusCode::kOutOfRange, "memory table with " + std::to_string(regions.size()) +
+                                               " regions; the limit is " + std::to_string(kMaxRegions));
   }
   auto table = std::make_shared<RegionTable>();
   for (const auto& region : regions) {
@@ -75,8 +81,10 @@ Result<std::shared_ptr<const RegionTable>> RegionTable::build(List regions) {
   const auto byStart = [](const Range& a, const Range& b) { return a.start < b.start; };
   std::sort(table->byGuest_.begin(), table->byGuest_.end(), byStart);
   std::sort(table->byUser_.begin(), table->byUser_.end(), byStart);
-  if (overlaps(table->byGuest_)) return Status(StatusCode::kBadAddress, "memory table: two regions overlap in guest addresses");
-  if (overlaps(table->byUser_)) return Status(StatusCode::kBadAddress, "memory table: two regions overlap in user addresses");
+  if (overlaps(table->byGuest_))
+    return Status(StatusCode::kBadAddress, "memory table: two regions overlap in guest addresses");
+  if (overlaps(table->byUser_))
+    return Status(StatusCode::kBadAddress, "memory table: two regions overlap in user addresses");
   table->regions_ = std::move(regions);
   return std::shared_ptr<const RegionTable>(std::move(table));
 }

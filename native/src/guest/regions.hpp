@@ -1,5 +1,5 @@
-// The peer's memory as an immutable snapshot: built from a memory table by the control plane, swapped whole while the
-// rings that use it are paused. The only code that turns a guest address into a pointer.
+// The peer's memory as an immutable snapshot: built from a memory table by the control plane, swapped whole
+// while the rings that use it are paused. The only code that turns a guest address into a pointer.
 #pragma once
 
 #include <algorithm>
@@ -28,15 +28,17 @@ struct RegionSpec {
 // A mapped region; shared by every snapshot that still contains it.
 class MappedRegion {
  public:
-  // Maps [mmapOffset, mmapOffset + size) of `fd`, which is closed in any case. Where the file allows it, it can no longer be
-  // shrunk afterwards.
+  // Maps [mmapOffset, mmapOffset + size) of `fd`, which is closed in any case. Where the file allows it, it
+  // can no longer be shrunk afterwards.
   static Result<std::shared_ptr<const MappedRegion>> map(const RegionSpec& spec, Fd fd);
 
   const RegionSpec& spec() const noexcept { return spec_; }
   std::byte* host() const noexcept { return reinterpret_cast<std::byte*>(mapping_.data()); }
   // The peer took memory away that was accessed; zeros lie in its place.
   bool faulted() const noexcept { return faulted_.load(); }
-  bool sameFile(const FileFacts& facts) const noexcept { return facts.device == device_ && facts.inode == inode_; }
+  bool sameFile(const FileFacts& facts) const noexcept {
+    return facts.device == device_ && facts.inode == inode_;
+  }
 
  private:
   RegionSpec spec_{};
@@ -66,7 +68,8 @@ class RegionTable {
   const List& regions() const noexcept { return regions_; }
   bool empty() const noexcept { return regions_.empty(); }
   bool faulted() const noexcept {
-    return std::any_of(regions_.begin(), regions_.end(), [](const auto& region) { return region->faulted(); });
+    return std::any_of(regions_.begin(), regions_.end(),
+                       [](const auto& region) { return region->faulted(); });
   }
 
   // By guest-physical address: buffers. nullptr when [addr, addr + length) is not inside one region.

@@ -18,8 +18,8 @@ namespace pollwire {
 //  48  | bufLen |pl|fl   | ext            | timestamp                        |
 //  64  | headroom (128) | data …
 //
-// A free mbuf in its pool always has refcnt 1, nbSegs 1, next 0, flags 0 and bufAddr = its own buffer, so that taking it out
-// costs no store.
+// A free mbuf in its pool always has refcnt 1, nbSegs 1, next 0, flags 0 and bufAddr = its own buffer, so
+// that taking it out costs no store.
 struct alignas(64) Mbuf {
   std::byte* bufAddr;
   std::uint16_t dataOff;
@@ -52,9 +52,10 @@ inline constexpr std::uint16_t kNoPort = 0xffff;
 static_assert(sizeof(Mbuf) == kMbufHeader);
 static_assert(offsetof(Mbuf, dataOff) == 8 && offsetof(Mbuf, refcnt) == 10 && offsetof(Mbuf, nbSegs) == 12 &&
               offsetof(Mbuf, port) == 14);
-static_assert(offsetof(Mbuf, pktLen) == 16 && offsetof(Mbuf, dataLen) == 20 && offsetof(Mbuf, vlanTci) == 22 &&
-              offsetof(Mbuf, next) == 24 && offsetof(Mbuf, olFlags) == 28);
-static_assert(offsetof(Mbuf, packetType) == 32 && offsetof(Mbuf, l2Len) == 40 && offsetof(Mbuf, tsoSegsz) == 44);
+static_assert(offsetof(Mbuf, pktLen) == 16 && offsetof(Mbuf, dataLen) == 20 &&
+              offsetof(Mbuf, vlanTci) == 22 && offsetof(Mbuf, next) == 24 && offsetof(Mbuf, olFlags) == 28);
+static_assert(offsetof(Mbuf, packetType) == 32 && offsetof(Mbuf, l2Len) == 40 &&
+              offsetof(Mbuf, tsoSegsz) == 44);
 static_assert(offsetof(Mbuf, bufLen) == 48 && offsetof(Mbuf, pool) == 50 && offsetof(Mbuf, flags) == 51 &&
               offsetof(Mbuf, ext) == 52 && offsetof(Mbuf, timestamp) == 56);
 
@@ -72,7 +73,8 @@ enum OlFlag : std::uint32_t {
   kRxIpCksumGood = 1u << 3,
   kRxL4CksumBad = 1u << 4,
   kRxL4CksumGood = 1u << 5,
-  // Not verified and not needed: the data came from memory, never over a wire (both bits set, as ethdev has it).
+  // Not verified and not needed: the data came from memory, never over a wire (both bits set, as ethdev has
+  // it).
   kRxL4CksumNone = kRxL4CksumBad | kRxL4CksumGood,
   kRxLro = 1u << 6,
   kRxRssHash = 1u << 7,
@@ -91,11 +93,13 @@ PW_INLINE Mbuf* mbufOf(Handle handle) noexcept {
 }
 
 PW_INLINE Handle handleOf(const Mbuf* mbuf) noexcept {
-  return static_cast<Handle>(static_cast<std::uint64_t>(reinterpret_cast<const std::byte*>(mbuf) - arenaBase()) >>
-                             kHandleShift);
+  return static_cast<Handle>(
+      static_cast<std::uint64_t>(reinterpret_cast<const std::byte*>(mbuf) - arenaBase()) >> kHandleShift);
 }
 
-PW_INLINE std::byte* ownBuffer(Mbuf* mbuf) noexcept { return reinterpret_cast<std::byte*>(mbuf) + kMbufHeader; }
+PW_INLINE std::byte* ownBuffer(Mbuf* mbuf) noexcept {
+  return reinterpret_cast<std::byte*>(mbuf) + kMbufHeader;
+}
 
 PW_INLINE std::byte* dataOf(const Mbuf* mbuf) noexcept { return mbuf->bufAddr + mbuf->dataOff; }
 
@@ -106,8 +110,8 @@ PW_INLINE std::uint32_t tailroomOf(const Mbuf* mbuf) noexcept {
   return end < mbuf->bufLen ? mbuf->bufLen - end : 0;
 }
 
-// A fresh single-segment packet of `length` bytes behind the default headroom, with nothing left of the last packet's
-// metadata. All in one cache line.
+// A fresh single-segment packet of `length` bytes behind the default headroom, with nothing left of the last
+// packet's metadata. All in one cache line.
 PW_INLINE void resetForRx(Mbuf* mbuf, std::uint16_t port, std::uint32_t length) noexcept {
   mbuf->dataOff = kHeadroom;
   mbuf->refcnt = 1;

@@ -85,9 +85,10 @@ std::vector<std::string> MbufCheck::leaks() const {
   for (std::uint32_t i = 0; i < tracks_.size(); i++) {
     const Track& track = tracks_[i];
     if (track.out == 0) continue;
-    lines.push_back("handle " + std::to_string(first_ + i * stride_) + ": taken by " + track.site + " on lcore " +
-                    (track.lcore == kNoLcore ? std::string("none") : std::to_string(track.lcore)) + ", generation " +
-                    std::to_string(track.generation));
+    lines.push_back("handle " + std::to_string(first_ + i * stride_) + ": taken by " + track.site +
+                    " on lcore " +
+                    (track.lcore == kNoLcore ? std::string("none") : std::to_string(track.lcore)) +
+                    ", generation " + std::to_string(track.generation));
   }
   return lines;
 }

@@ -1,5 +1,5 @@
-// Checked build: who has each mbuf, since when, and what happens to one that is freed twice. Release builds: empty inline
-// functions. Owned by a Mempool, called on each allocation and free.
+// Checked build: who has each mbuf, since when, and what happens to one that is freed twice. Release builds:
+// empty inline functions. Owned by a Mempool, called on each allocation and free.
 #pragma once
 
 #include <cstdint>

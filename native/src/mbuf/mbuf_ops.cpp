@@ -91,7 +91,8 @@ std::uint32_t readPacket(const Mbuf* head, std::uint32_t offset, std::span<std::
   std::uint32_t done = 0;
   for (const Mbuf* mbuf = head; done < target.size();) {
     if (offset < mbuf->dataLen) {
-      const auto piece = std::min<std::uint32_t>(mbuf->dataLen - offset, static_cast<std::uint32_t>(target.size()) - done);
+      const auto piece =
+          std::min<std::uint32_t>(mbuf->dataLen - offset, static_cast<std::uint32_t>(target.size()) - done);
       std::memcpy(target.data() + done, dataOf(mbuf) + offset, piece);
       done += piece;
       offset = 0;
@@ -108,7 +109,8 @@ std::uint32_t writePacket(Mbuf* head, std::uint32_t offset, std::span<const std:
   std::uint32_t done = 0;
   for (Mbuf* mbuf = head; done < source.size();) {
     if (offset < mbuf->dataLen) {
-      const auto piece = std::min<std::uint32_t>(mbuf->dataLen - offset, static_cast<std::uint32_t>(source.size()) - done);
+      const auto piece =
+          std::min<std::uint32_t>(mbuf->dataLen - offset, static_cast<std::uint32_t>(source.size()) - done);
       std::memcpy(dataOf(mbuf) + offset, source.data() + done, piece);
       done += piece;
       offset = 0;
@@ -188,7 +190,8 @@ Handle clonePacket(Handle headHandle, Mempool& pool) noexcept {
   for (Handle handle = headHandle; handle != kNoHandle; handle = mbufOf(handle)->next) {
     Mbuf* source = mbufOf(handle);
     const Handle owner = (source->flags & kMbufClone) != 0 ? source->ext : handle;
-    const bool shareable = (source->flags & kMbufExternal) == 0 && loadRelaxed(mbufOf(owner)->refcnt) != 0xffff;
+    const bool shareable =
+        (source->flags & kMbufExternal) == 0 && loadRelaxed(mbufOf(owner)->refcnt) != 0xffff;
     const Handle copy = shareable ? pool.alloc() : kNoHandle;
     if (copy == kNoHandle) {
       if (first != kNoHandle) freeChain(first);

@@ -60,7 +60,8 @@ Result<std::uint32_t> Mempool::create(const std::string& name, std::uint32_t cou
   pool->cacheStorage_.resize(static_cast<std::size_t>(kMaxLcores) * cacheSize * 2);
   for (std::uint32_t lcore = 0; lcore < kMaxLcores; lcore++) {
     pool->caches_[lcore].limit = cacheSize + cacheSize / 2;
-    pool->caches_[lcore].handles = pool->cacheStorage_.data() + static_cast<std::size_t>(lcore) * cacheSize * 2;
+    pool->caches_[lcore].handles =
+        pool->cacheStorage_.data() + static_cast<std::size_t>(lcore) * cacheSize * 2;
   }
   pool->layOut();
   table_[id] = pool.release();
@@ -114,7 +115,8 @@ bool Mempool::refillAndTake(Cache* cache, Handle* out, std::uint32_t count) noex
   if (cache == nullptr || count > cacheSize_) return ring_->dequeueBulk(out, count) == count;
   // One trip to the shared ring fills the cache to its nominal size after this request is served.
   const std::uint32_t want = count + cacheSize_ - cache->length;
-  const std::uint32_t got = ring_->dequeueBurst(cache->handles + cache->length, std::min(want, 2 * cacheSize_ - cache->length));
+  const std::uint32_t got =
+      ring_->dequeueBurst(cache->handles + cache->length, std::min(want, 2 * cacheSize_ - cache->length));
   cache->length += got;
   if (cache->length < count) return false;
   takeFromCache(*cache, out, count);

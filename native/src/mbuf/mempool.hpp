@@ -1,6 +1,6 @@
-// Mempool: a fixed number of equal mbufs in the arena. Bulk allocation and free go through a cache of the calling lcore
-// (a plain array, no atomic) over a shared ring that any thread may use.
-// Called by every burst function and by the binding.
+// Mempool: a fixed number of equal mbufs in the arena. Bulk allocation and free go through a cache of the
+// calling lcore (a plain array, no atomic) over a shared ring that any thread may use. Called by every burst
+// function and by the binding.
 #pragma once
 
 #include <atomic>
@@ -23,7 +23,8 @@ class Mempool {
   static constexpr std::uint32_t kMaxCache = 512;
   static constexpr std::uint32_t kMinDataRoom = kHeadroom + 64;
 
-  // `count` mbufs with `dataRoom` bytes of buffer each (headroom included). The pool takes an id that its mbufs carry.
+  // `count` mbufs with `dataRoom` bytes of buffer each (headroom included). The pool takes an id that its
+  // mbufs carry.
   static Result<std::uint32_t> create(const std::string& name, std::uint32_t count, std::uint32_t dataRoom,
                                       std::uint32_t cacheSize);
   // Fails with BUSY while mbufs are out (and how many) or queues take from it.
@@ -33,8 +34,8 @@ class Mempool {
   // nullptr when there is no such pool.
   PW_INLINE static Mempool* byId(std::uint32_t id) noexcept { return id < kMaxPools ? table_[id] : nullptr; }
 
-  // All or nothing: `count` handles, or 0 and nothing taken. The mbufs are reset only as far as their pool invariant says;
-  // the caller sets lengths, port and offset.
+  // All or nothing: `count` handles, or 0 and nothing taken. The mbufs are reset only as far as their pool
+  // invariant says; the caller sets lengths, port and offset.
   PW_INLINE std::uint32_t allocBulk(Handle* out, std::uint32_t count) noexcept {
     Cache* cache = currentCache();
     if (PW_LIKELY(cache != nullptr && cache->length >= count)) {
@@ -51,7 +52,8 @@ class Mempool {
     return allocBulk(&handle, 1) == 1 ? handle : kNoHandle;
   }
 
-  // Puts mbufs back that satisfy the pool invariant (see mbuf.hpp); freeChain in mbuf_ops.hpp handles everything else.
+  // Puts mbufs back that satisfy the pool invariant (see mbuf.hpp); freeChain in mbuf_ops.hpp handles
+  // everything else.
   PW_INLINE void putBulk(const Handle* handles, std::uint32_t count) noexcept {
 #if POLLWIRE_CHECKED
     for (std::uint32_t i = 0; i < count; i++) {

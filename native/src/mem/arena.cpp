@@ -11,7 +11,7 @@ namespace pollwire {
 namespace detail {
 std::byte* arenaBase = nullptr;
 std::uint64_t arenaBytes = 0;
-}
+}  // namespace detail
 
 namespace {
 // The one arena of the process; replaced only by create() and destroy(), which the control plane calls.
@@ -26,12 +26,14 @@ Arena* Arena::get() noexcept { return instance().get(); }
 
 Status Arena::create(std::uint64_t bytes, HugePages huge) {
   if (instance()) {
-    return Status(StatusCode::kAlreadyExists,
-                  "the arena exists already with " + std::to_string(instance()->bytes_ >> 20) + " MiB; a process has one");
+    return Status(StatusCode::kAlreadyExists, "the arena exists already with " +
+                                                  std::to_string(instance()->bytes_ >> 20) +
+                                                  " MiB; a process has one");
   }
   if (bytes < kMinBytes || bytes > kMaxBytes) {
-    return Status(StatusCode::kOutOfRange, "arena of " + std::to_string(bytes >> 20) +
-                                               " MiB: give a size from 4 to 4096 MiB with -m or --socket-mem");
+    return Status(StatusCode::kOutOfRange,
+                  "arena of " + std::to_string(bytes >> 20) +
+                      " MiB: give a size from 4 to 4096 MiB with -m or --socket-mem");
   }
   MemoryFileOptions options;
   options.name = "pollwire-arena";
@@ -73,9 +75,9 @@ Result<std::uint64_t> Arena::allocate(std::uint64_t bytes, std::uint64_t align, 
   const std::lock_guard<std::mutex> hold(lock_);
   const auto offset = blocks_.allocate(alignUp(bytes, kCacheLine), align, label);
   if (!offset) {
-    return Status(StatusCode::kNoMemory, "arena: no room for " + std::to_string(bytes >> 10) + " KiB of " + label + " (" +
-                                             std::to_string(blocks_.used() >> 20) + " of " + std::to_string(bytes_ >> 20) +
-                                             " MiB in use); raise it with -m");
+    return Status(StatusCode::kNoMemory, "arena: no room for " + std::to_string(bytes >> 10) + " KiB of " +
+                                             label + " (" + std::to_string(blocks_.used() >> 20) + " of " +
+                                             std::to_string(bytes_ >> 20) + " MiB in use); raise it with -m");
   }
   std::memset(base_ + *offset, 0, bytes);
   return *offset;

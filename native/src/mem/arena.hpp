@@ -1,5 +1,6 @@
-// The arena: one memfd, one mapping, shared by every isolate of the process and, through its fd, by a vhost-user back-end.
-// Holds mbufs, rings, vrings we own, counters and lcore blocks. Made once by the control plane; burst code only reads base().
+// The arena: one memfd, one mapping, shared by every isolate of the process and, through its fd, by a
+// vhost-user back-end. Holds mbufs, rings, vrings we own, counters and lcore blocks. Made once by the control
+// plane; burst code only reads base().
 #pragma once
 
 #include <cstdint>

@@ -6,7 +6,8 @@
 
 namespace pollwire {
 
-std::optional<std::uint64_t> BlockList::allocate(std::uint64_t bytes, std::uint64_t align, std::string label) {
+std::optional<std::uint64_t> BlockList::allocate(std::uint64_t bytes, std::uint64_t align,
+                                                 std::string label) {
   if (bytes == 0 || bytes > end_ - begin_) return std::nullopt;
   std::uint64_t candidate = alignUp(begin_, align);
   for (const auto& [offset, block] : blocks_) {

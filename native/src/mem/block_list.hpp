@@ -1,5 +1,5 @@
-// First-fit allocator over a range of offsets; its book-keeping lives outside the range, so a peer that shares the memory
-// cannot reach it. Control plane only: the arena calls it under its lock.
+// First-fit allocator over a range of offsets; its book-keeping lives outside the range, so a peer that
+// shares the memory cannot reach it. Control plane only: the arena calls it under its lock.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Reading: a bounded parse of the packet decides whether mbuf flags can say what the header says. Writing: checksums in the
-// packet first, then the header.
+// Reading: a bounded parse of the packet decides whether mbuf flags can say what the header says. Writing:
+// checksums in the packet first, then the header.
 #include "offload/virtio_net.hpp"
 
 #include <algorithm>
@@ -70,8 +70,8 @@ Transport transportOf(std::uint32_t packetType) noexcept {
 
 // Reading.
 
-// Completes what the sender left open: the sum from `start` to the end of the packet, over the seed in the field. For
-// protocols, tunnels and headers that mbuf flags have no words for.
+// Completes what the sender left open: the sum from `start` to the end of the packet, over the seed in the
+// field. For protocols, tunnels and headers that mbuf flags have no words for.
 bool completeAt(Mbuf& mbuf, std::uint32_t start, std::uint32_t offset) noexcept {
   if (start + offset + 2 > mbuf.pktLen || offset % 2 != 0) return false;
   ChecksumSum sum;
@@ -81,7 +81,8 @@ bool completeAt(Mbuf& mbuf, std::uint32_t start, std::uint32_t offset) noexcept 
   return true;
 }
 
-// Addresses of the pseudo header are those in the IP header only when no option or extension header replaces them.
+// Addresses of the pseudo header are those in the IP header only when no option or extension header replaces
+// them.
 bool isPlainIp(std::uint32_t packetType) noexcept {
   const std::uint32_t l3 = packetType & PTYPE_L3_MASK;
   return l3 == PTYPE_L3_IPV4 || l3 == PTYPE_L3_IPV6;
@@ -139,14 +140,16 @@ bool planTransport(const Mbuf& mbuf, bool segmented, Plan& plan) noexcept {
   plan.transport = askedTransport(mbuf);
   plan.l4Start = static_cast<std::uint32_t>(mbuf.l2Len) + mbuf.l3Len;
   const std::uint32_t room = mbuf.pktLen > plan.l4Start ? mbuf.pktLen - plan.l4Start : 0;
-  if (plan.transport.protocol == 0 || room < plan.transport.checksumOffset + 2u || plan.l4Start > UINT16_MAX) return false;
+  if (plan.transport.protocol == 0 || room < plan.transport.checksumOffset + 2u || plan.l4Start > UINT16_MAX)
+    return false;
   std::byte ip[Ipv6View::kLength];
-  const std::uint32_t have = readPacket(&mbuf, mbuf.l2Len, std::span(ip).first(std::min<std::size_t>(mbuf.l3Len, sizeof ip)));
+  const std::uint32_t have =
+      readPacket(&mbuf, mbuf.l2Len, std::span(ip).first(std::min<std::size_t>(mbuf.l3Len, sizeof ip)));
   if (have < Ipv4View::kMinLength) return false;
   plan.ipv4 = std::to_integer<unsigned>(ip[0]) >> 4 == 4;
   std::uint32_t total = 0;
-  // The protocol in the header says whether this is still the header that the lengths were meant for; behind extension
-  // headers it cannot.
+  // The protocol in the header says whether this is still the header that the lengths were meant for; behind
+  // extension headers it cannot.
   auto protocol = static_cast<std::uint8_t>(plan.ipv4 ? ip[9] : ip[6]);
   if (plan.ipv4) {
     plan.addressBytes = 8;
@@ -161,7 +164,8 @@ bool planTransport(const Mbuf& mbuf, bool segmented, Plan& plan) noexcept {
   }
   if (protocol != plan.transport.protocol) return false;
   const std::uint32_t announced = total > mbuf.l3Len ? total - mbuf.l3Len : 0;
-  // What stands behind the IP packet is padding. Packets that wait for segmentation may be longer than IP can say.
+  // What stands behind the IP packet is padding. Packets that wait for segmentation may be longer than IP can
+  // say.
   plan.l4Length = announced == 0 || segmented ? room : std::min(room, announced);
   return plan.l4Length >= plan.transport.checksumOffset + 2u;
 }
@@ -202,7 +206,8 @@ bool completeIpv4(Mbuf& mbuf) noexcept {
 
 bool insertVlan(Mbuf& mbuf) noexcept {
   constexpr std::size_t kAddresses = 12;
-  if (mbuf.refcnt != 1 || mbuf.flags != 0 || mbuf.dataLen < kAddresses || headroomOf(&mbuf) < kVlanTagLength) return false;
+  if (mbuf.refcnt != 1 || mbuf.flags != 0 || mbuf.dataLen < kAddresses || headroomOf(&mbuf) < kVlanTagLength)
+    return false;
   std::byte* before = dataOf(&mbuf);
   mbuf.dataOff = static_cast<std::uint16_t>(mbuf.dataOff - kVlanTagLength);
   mbuf.dataLen = static_cast<std::uint16_t>(mbuf.dataLen + kVlanTagLength);
@@ -223,15 +228,18 @@ bool needsSegmentation(const Mbuf& mbuf) noexcept {
   return mbuf.pktLen > headers && mbuf.pktLen - headers > mbuf.tsoSegsz;
 }
 
-bool writeSegmentation(const Mbuf& mbuf, const Plan& plan, virtio::NetHdr& header, const Accepted& accepted) noexcept {
+bool writeSegmentation(const Mbuf& mbuf, const Plan& plan, virtio::NetHdr& header,
+                       const Accepted& accepted) noexcept {
   if (mbuf.tsoSegsz == 0 || !accepted.csum) return false;
   if (plan.transport.protocol == kIpTcp) {
     if (!(plan.ipv4 ? accepted.tso4 : accepted.tso6) || mbuf.l4Len < TcpView::kMinLength) return false;
     header.gsoType = plan.ipv4 ? virtio::kGsoTcpv4 : virtio::kGsoTcpv6;
     std::byte flags[1] = {};
     (void)readPacket(&mbuf, plan.l4Start + static_cast<std::uint32_t>(TcpView::kFlagsOffset), flags);
-    // Set on the first segment only: a reader that cannot treat CWR so gets it on all, as from any switch in between.
-    if (accepted.ecn && (std::to_integer<unsigned>(flags[0]) & kTcpCwr) != 0) header.gsoType |= virtio::kGsoEcn;
+    // Set on the first segment only: a reader that cannot treat CWR so gets it on all, as from any switch in
+    // between.
+    if (accepted.ecn && (std::to_integer<unsigned>(flags[0]) & kTcpCwr) != 0)
+      header.gsoType |= virtio::kGsoEcn;
   } else {
     if (!accepted.ufo) return false;
     header.gsoType = virtio::kGsoUdp;
@@ -257,7 +265,8 @@ bool detail::readHeader(Mbuf& mbuf, const virtio::NetHdr& header, const Accepted
   mbuf.packetType = layout.type;
   bool described = transport.protocol != 0 && layout.l4Length != 0 && isPlainIp(layout.type);
   if (open) {
-    described = described && header.csumStart == layout.l4Offset() && header.csumOffset == transport.checksumOffset;
+    described =
+        described && header.csumStart == layout.l4Offset() && header.csumOffset == transport.checksumOffset;
     if (PW_LIKELY(described)) mbuf.olFlags |= kRxL4CksumNone;
     else good = completeAt(mbuf, header.csumStart, header.csumOffset);
   } else if (transport.protocol != 0) {

@@ -1,5 +1,5 @@
-// Takes the VLAN tag out of a received packet in software (ethdev's VLAN_STRIP). Called by vhost/ and virtio/ for each packet
-// of a burst, after it was received, on queues that ask for it.
+// Takes the VLAN tag out of a received packet in software (ethdev's VLAN_STRIP). Called by vhost/ and virtio/
+// for each packet of a burst, after it was received, on queues that ask for it.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,9 @@
 
 namespace pollwire::offload {
 
-// Moves the outermost 802.1Q tag of a packet into vlanTci, and says so in olFlags (RX_VLAN, RX_VLAN_STRIPPED). The packet
-// belongs to the caller alone. Header lengths and packetType follow when they are known. Other packets stay as they are.
+// Moves the outermost 802.1Q tag of a packet into vlanTci, and says so in olFlags (RX_VLAN,
+// RX_VLAN_STRIPPED). The packet belongs to the caller alone. Header lengths and packetType follow when they
+// are known. Other packets stay as they are.
 PW_INLINE void stripVlan(Mbuf& mbuf) noexcept {
   constexpr std::size_t kAddresses = 12;
   if (mbuf.dataLen < EtherView::kLength + kVlanTagLength) return;

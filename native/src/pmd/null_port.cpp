@@ -64,13 +64,15 @@ std::uint32_t nullTx(void* context, Handle* handles, std::uint32_t count) noexce
 
 }  // namespace
 
-Result<std::unique_ptr<QueueEnd>> bindNullRx(BurstSlot& slot, std::uint32_t pool, std::uint32_t size, bool copy,
-                                             std::uint16_t port) {
+Result<std::unique_ptr<QueueEnd>> bindNullRx(BurstSlot& slot, std::uint32_t pool, std::uint32_t size,
+                                             bool copy, std::uint16_t port) {
   Mempool* source = Mempool::byId(pool);
-  if (source == nullptr) return Status(StatusCode::kNotFound, "null port: there is no pool " + std::to_string(pool));
+  if (source == nullptr)
+    return Status(StatusCode::kNotFound, "null port: there is no pool " + std::to_string(pool));
   if (size > source->segmentRoom()) {
-    return Status(StatusCode::kOutOfRange, "null port: packets of " + std::to_string(size) + " bytes do not fit pool " +
-                                               source->name() + ", whose mbufs hold " + std::to_string(source->segmentRoom()));
+    return Status(StatusCode::kOutOfRange, "null port: packets of " + std::to_string(size) +
+                                               " bytes do not fit pool " + source->name() +
+                                               ", whose mbufs hold " + std::to_string(source->segmentRoom()));
   }
   auto queue = std::make_unique<NullRx>(source);
   queue->counters = slot.counters();

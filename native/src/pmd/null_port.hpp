@@ -1,4 +1,5 @@
-// Null port: rx yields blank packets of one size, tx frees. The baseline that every other driver is measured against.
+// Null port: rx yields blank packets of one size, tx frees. The baseline that every other driver is measured
+// against.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +17,8 @@ class QueueEnd {
   virtual ~QueueEnd() = default;
 };
 
-Result<std::unique_ptr<QueueEnd>> bindNullRx(BurstSlot& slot, std::uint32_t pool, std::uint32_t size, bool copy,
-                                             std::uint16_t port);
+Result<std::unique_ptr<QueueEnd>> bindNullRx(BurstSlot& slot, std::uint32_t pool, std::uint32_t size,
+                                             bool copy, std::uint16_t port);
 std::unique_ptr<QueueEnd> bindNullTx(BurstSlot& slot, bool copy);
 
 }  // namespace pollwire::pmd

@@ -60,6 +60,8 @@ std::unique_ptr<QueueEnd> bindRingRx(BurstSlot& slot, AnyRing ring, std::uint16_
   return bindEnd(slot, ring, port, ringRx);
 }
 
-std::unique_ptr<QueueEnd> bindRingTx(BurstSlot& slot, AnyRing ring) { return bindEnd(slot, ring, kNoPort, ringTx); }
+std::unique_ptr<QueueEnd> bindRingTx(BurstSlot& slot, AnyRing ring) {
+  return bindEnd(slot, ring, kNoPort, ringTx);
+}
 
 }  // namespace pollwire::pmd

@@ -1,4 +1,5 @@
-// Ring port: tx puts mbufs into a ring, rx takes them out of one. Nothing is copied; joins ports inside one process.
+// Ring port: tx puts mbufs into a ring, rx takes them out of one. Nothing is copied; joins ports inside one
+// process.
 #pragma once
 
 #include <cstdint>

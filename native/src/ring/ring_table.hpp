@@ -1,5 +1,5 @@
-// Rings of handles that TypeScript creates by name: the ring port, fan-out between lcores. Lives in the arena.
-// ring/ knows no arena, so the memory comes from the caller.
+// Rings of handles that TypeScript creates by name: the ring port, fan-out between lcores. Lives in the
+// arena. ring/ knows no arena, so the memory comes from the caller.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@ struct Entry {
 };
 
 // Registers a ring made in `memory` (at arena offset `offset`); its id.
-Result<std::uint32_t> add(const std::string& name, void* memory, std::uint64_t offset, std::uint32_t capacity, bool singleProducer,
-                          bool singleConsumer);
+Result<std::uint32_t> add(const std::string& name, void* memory, std::uint64_t offset, std::uint32_t capacity,
+                          bool singleProducer, bool singleConsumer);
 // nullptr when there is no such ring.
 Entry* byId(std::uint32_t id) noexcept;
 // Forgets it and returns its arena offset; BUSY while a port uses it.

@@ -1,5 +1,5 @@
-// Copies between guest buffers and mbufs. Small frames are copied inline by overlapping vector moves, exactly `length` bytes
-// on both sides (a guest buffer may end at the end of a mapping); larger ones go to memcpy.
+// Copies between guest buffers and mbufs. Small frames are copied inline by overlapping vector moves, exactly
+// `length` bytes on both sides (a guest buffer may end at the end of a mapping); larger ones go to memcpy.
 #pragma once
 
 #include <cstddef>

@@ -25,7 +25,8 @@ struct RingArea {
 Status locate(RingArea& area, const RegionTable& table) {
   const std::string name = std::string("the ") + area.name;
   if (area.address % area.align != 0) {
-    return Status(StatusCode::kBadAddress, name + " is not aligned to " + std::to_string(area.align) + " bytes");
+    return Status(StatusCode::kBadAddress,
+                  name + " is not aligned to " + std::to_string(area.align) + " bytes");
   }
   area.host = table.findUser(area.address, area.bytes);
   if (area.host == nullptr) {
@@ -47,7 +48,8 @@ Result<DeviceRing> openRing(const RingConfig& config, const RegionTable& table, 
   // virtio 1.2 §2.7, §2.8: a split ring's size is a power of two, a packed one's need not be.
   if (config.size == 0 || config.size > split::kMaxSize || (!isPacked && !isPowerOfTwo(config.size))) {
     return Status(StatusCode::kOutOfRange, "size " + std::to_string(config.size) + " is not " +
-                                               (isPacked ? "a number" : "a power of two") + " from 1 to 32768");
+                                               (isPacked ? "a number" : "a power of two") +
+                                               " from 1 to 32768");
   }
   if (isPacked && packed::positionOf(base) >= config.size) {
     return Status(StatusCode::kOutOfRange, "base index " + std::to_string(packed::positionOf(base)) +
@@ -68,10 +70,12 @@ Result<DeviceRing> openRing(const RingConfig& config, const RegionTable& table, 
   }
   if (isPacked) {
     return DeviceRing(PackedDevice(areas[0].as<packed::Desc>(), areas[1].as<packed::EventSuppress>(),
-                                   areas[2].as<packed::EventSuppress>(), config.size, base, eventIdx, indirect));
+                                   areas[2].as<packed::EventSuppress>(), config.size, base, eventIdx,
+                                   indirect));
   }
-  return DeviceRing(SplitDevice(areas[0].as<split::Desc>(), areas[1].as<split::Avail>(), areas[2].as<split::Used>(),
-                                config.size, static_cast<std::uint16_t>(base), eventIdx, indirect));
+  return DeviceRing(SplitDevice(areas[0].as<split::Desc>(), areas[1].as<split::Avail>(),
+                                areas[2].as<split::Used>(), config.size, static_cast<std::uint16_t>(base),
+                                eventIdx, indirect));
 }
 
 }  // namespace pollwire::vhost

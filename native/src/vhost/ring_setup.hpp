@@ -1,5 +1,5 @@
-// A ring as the front-end describes it, and the device-side ring that it becomes. Called by Device when a ring starts and
-// when the memory table changes.
+// A ring as the front-end describes it, and the device-side ring that it becomes. Called by Device when a
+// ring starts and when the memory table changes.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,9 @@ namespace pollwire::vhost {
 
 using DeviceRing = std::variant<SplitDevice, PackedDevice>;
 
-// As the front-end set it. With RING_PACKED among the features, `avail` and `used` are the driver's and the device's event
-// structures, and `base` holds the available index and wrap counter in its lower half, the used ones above.
+// As the front-end set it. With RING_PACKED among the features, `avail` and `used` are the driver's and the
+// device's event structures, and `base` holds the available index and wrap counter in its lower half, the
+// used ones above.
 struct RingConfig {
   std::uint32_t size = 0;
   std::uint64_t desc = 0;
@@ -25,8 +26,8 @@ struct RingConfig {
   std::uint64_t features = 0;
 };
 
-// Finds the ring's parts in the peer's memory. `base` replaces config.base. Fails, naming part and value, when a size, an
-// index, an alignment or an address is wrong.
+// Finds the ring's parts in the peer's memory. `base` replaces config.base. Fails, naming part and value,
+// when a size, an index, an alignment or an address is wrong.
 Result<DeviceRing> openRing(const RingConfig& config, const RegionTable& table, std::uint32_t base);
 
 }  // namespace pollwire::vhost

@@ -1,5 +1,5 @@
-// Receive from a vhost device: takes what the guest's driver sent (its tx ring, odd index) and copies it into mbufs of our
-// pool. rx: the caller owns what is returned.
+// Receive from a vhost device: takes what the guest's driver sent (its tx ring, odd index) and copies it into
+// mbufs of our pool. rx: the caller owns what is returned.
 #include <algorithm>
 
 #include "ethdev/packet_stats.hpp"
@@ -52,8 +52,8 @@ PW_INLINE void readOffload(Queue& queue, Mbuf& packet, const virtio::NetHdr& hea
   queue.counters->add(kRX_BAD_OFFLOAD, 1);
 }
 
-// Any chain: several descriptors, indirect tables, several regions, packets larger than one mbuf. The packet is built in
-// `first`, which stays the caller's when the result is false (the chain is dropped and counted).
+// Any chain: several descriptors, indirect tables, several regions, packets larger than one mbuf. The packet
+// is built in `first`, which stays the caller's when the result is false (the chain is dropped and counted).
 template <class Ring, bool kOffload>
 PW_NOINLINE bool receiveChain(Queue& queue, const Ring& ring, const Head& head, Handle first) noexcept {
   PieceList pieces;
@@ -119,7 +119,8 @@ struct Chunk {
 };
 
 template <class Ring, bool kOffload>
-PW_INLINE Chunk receiveChunk(Queue& queue, Ring& ring, Handle* out, std::uint32_t want, BurstStats& stats) noexcept {
+PW_INLINE Chunk receiveChunk(Queue& queue, Ring& ring, Handle* out, std::uint32_t want,
+                             BurstStats& stats) noexcept {
   Head heads[kChunk];
   const std::uint32_t gathered = ring.gather(heads, 0, want);
   if (PW_UNLIKELY(gathered == Ring::kBroken)) {
@@ -194,8 +195,8 @@ std::uint32_t rxBurst(void* context, Handle* out, std::uint32_t count) noexcept 
   setAllocSite("vhost rx");
   BurstStats stats(*queue.counters);
   bool progress = false;
-  // One burst of chains, good or bad, of those that were ready at the start: a driver that keeps adding, or adds nothing
-  // but rubbish, cannot hold the lcore here.
+  // One burst of chains, good or bad, of those that were ready at the start: a driver that keeps adding, or
+  // adds nothing but rubbish, cannot hold the lcore here.
   ready = std::min(ready, count - received);
   while (ready > 0) {
     const std::uint32_t want = std::min(ready, kChunk);
@@ -230,9 +231,10 @@ BurstFn rxFor(const Queue& queue, bool offload) noexcept {
 }  // namespace
 
 BurstFn selectRx(const Queue& queue) noexcept {
-  // Without these bits the driver must leave the header zero, so there is nothing to read (virtio 1.2 §5.1.6.2).
-  constexpr std::uint64_t kHeaderBits =
-      virtio::kNetCsum | virtio::kNetHostTso4 | virtio::kNetHostTso6 | virtio::kNetHostUfo | virtio::kNetHostEcn;
+  // Without these bits the driver must leave the header zero, so there is nothing to read (virtio 1.2
+  // §5.1.6.2).
+  constexpr std::uint64_t kHeaderBits = virtio::kNetCsum | virtio::kNetHostTso4 | virtio::kNetHostTso6 |
+                                        virtio::kNetHostUfo | virtio::kNetHostEcn;
   const bool offload = (queue.features & kHeaderBits) != 0;
   return std::holds_alternative<PackedDevice>(queue.ring) ? rxFor<PackedDevice>(queue, offload)
                                                           : rxFor<SplitDevice>(queue, offload);

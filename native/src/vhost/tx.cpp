@@ -1,5 +1,6 @@
-// Transmit to a vhost device: copies mbufs into the buffers that the guest's driver posted (its rx ring, even index).
-// tx: the device owns the first n that are returned and has freed them; the caller still owns the rest.
+// Transmit to a vhost device: copies mbufs into the buffers that the guest's driver posted (its rx ring, even
+// index). tx: the device owns the first n that are returned and has freed them; the caller still owns the
+// rest.
 #include <algorithm>
 
 #include "ethdev/packet_stats.hpp"
@@ -20,13 +21,17 @@ struct Place {
   std::uint32_t entry = 0;
 };
 
-PW_INLINE Place after(Place place, const Head& head) noexcept { return Place{place.head + 1, place.entry + head.count}; }
+PW_INLINE Place after(Place place, const Head& head) noexcept {
+  return Place{place.head + 1, place.entry + head.count};
+}
 
-// The available heads of this burst, gathered a window at a time, with their translation where they are single buffers.
+// The available heads of this burst, gathered a window at a time, with their translation where they are
+// single buffers.
 template <class Ring>
 class HeadWindow {
  public:
-  HeadWindow(Queue& queue, Ring& ring, std::uint32_t ready) noexcept : queue_(queue), ring_(ring), ready_(ready) {}
+  HeadWindow(Queue& queue, Ring& ring, std::uint32_t ready) noexcept
+      : queue_(queue), ring_(ring), ready_(ready) {}
 
   // nullptr when nothing is left. The head stays where it is until a place outside the window is asked for.
   PW_INLINE const Head* at(Place place) noexcept {
@@ -36,7 +41,8 @@ class HeadWindow {
     return &heads_[place.head - base_.head];
   }
 
-  // Where the single buffer of the head at `place` (seen by at() just before) begins; nullptr when it is not one.
+  // Where the single buffer of the head at `place` (seen by at() just before) begins; nullptr when it is not
+  // one.
   PW_INLINE std::byte* target(Place place) const noexcept { return target_[place.head - base_.head]; }
 
   bool broken() const noexcept { return broken_; }
@@ -81,7 +87,8 @@ PW_INLINE void prepareHeader(Queue& queue, Mbuf& mbuf, virtio::NetHdr& header, b
              offload::toHeader(mbuf, header, offload::acceptedByDriver(queue.features));
 }
 
-void copyOut(const Mbuf* mbuf, const virtio::NetHdr& header, std::uint32_t headerLen, PieceCursor& cursor) noexcept {
+void copyOut(const Mbuf* mbuf, const virtio::NetHdr& header, std::uint32_t headerLen,
+             PieceCursor& cursor) noexcept {
   const auto put = [&cursor](const std::byte* from, std::uint32_t length) {
     while (length > 0) {
       const Piece piece = cursor.take(length);
@@ -97,8 +104,8 @@ void copyOut(const Mbuf* mbuf, const virtio::NetHdr& header, std::uint32_t heade
   }
 }
 
-// The buffers collected for one packet. Used elements are written when it is complete: on a packed ring they replace
-// descriptors that would still be needed if it turned out not to fit.
+// The buffers collected for one packet. Used elements are written when it is complete: on a packed ring they
+// replace descriptors that would still be needed if it turned out not to fit.
 class Collected {
  public:
   PW_INLINE void push(const Head& head, std::uint32_t part) noexcept {
@@ -125,7 +132,8 @@ class Collected {
 
 // Any packet into any buffers: several segments, several descriptors, several heads when mergeable.
 template <class Ring, bool kMergeable>
-PW_NOINLINE Sent sendSlow(Queue& queue, Ring& ring, Mbuf* mbuf, HeadWindow<Ring>& window, Progress& progress) noexcept {
+PW_NOINLINE Sent sendSlow(Queue& queue, Ring& ring, Mbuf* mbuf, HeadWindow<Ring>& window,
+                          Progress& progress) noexcept {
   if (!isConsistent(mbuf)) {
     queue.counters->add(kTX_BAD_MBUF, 1);
     return Sent::kDropped;
@@ -168,7 +176,8 @@ PW_NOINLINE Sent sendSlow(Queue& queue, Ring& ring, Mbuf* mbuf, HeadWindow<Ring>
     // virtio 1.2 §5.1.6.3.1: a buffer has room for the header.
     const std::uint32_t least = buffers.count() == 0 ? queue.headerLen : 1;
     if (verdict != ChainVerdict::kGood || room < least) {
-      // The packet goes, and what was collected for it returns empty: used elements of one packet must be neighbours.
+      // The packet goes, and what was collected for it returns empty: used elements of one packet must be
+      // neighbours.
       queue.counters->add(verdict == ChainVerdict::kBadAddress ? kTX_BAD_ADDRESS : kTX_BAD_CHAIN, 1);
       buffers.answer(ring, progress, false);
       ring.putUsed(progress.answered, *head, 0);
@@ -193,7 +202,8 @@ PW_NOINLINE Sent sendSlow(Queue& queue, Ring& ring, Mbuf* mbuf, HeadWindow<Ring>
 }
 
 template <class Ring, bool kMergeable>
-PW_INLINE Sent sendOne(Queue& queue, Ring& ring, Mbuf* mbuf, HeadWindow<Ring>& window, Progress& progress) noexcept {
+PW_INLINE Sent sendOne(Queue& queue, Ring& ring, Mbuf* mbuf, HeadWindow<Ring>& window,
+                       Progress& progress) noexcept {
   const Head* head = window.at(progress.taken);
   if (PW_UNLIKELY(head == nullptr)) return Sent::kRingFull;
   const std::uint32_t length = mbuf->pktLen;

@@ -21,13 +21,15 @@ std::uint32_t baseOf(const DeviceRing& ring) noexcept {
 }
 
 std::uint32_t usedDescriptors(void* context) noexcept {
-  return std::visit([](const auto& ring) { return ring.waiting(); }, static_cast<const Queue*>(context)->ring);
+  return std::visit([](const auto& ring) { return ring.waiting(); },
+                    static_cast<const Queue*>(context)->ring);
 }
 
 bool armKicks(void* context, bool wanted) noexcept {
   auto& queue = *static_cast<Queue*>(context);
   setKickWanted(queue.ring, wanted);
-  return queue.hasInjected.load() || std::visit([](const auto& ring) { return ring.available() != 0; }, queue.ring);
+  return queue.hasInjected.load() ||
+         std::visit([](const auto& ring) { return ring.available() != 0; }, queue.ring);
 }
 
 constexpr std::size_t kMinFrame = 14;
@@ -56,13 +58,14 @@ std::string Device::nameOf(const Ring& ring) const {
 
 Result<Device::Ring*> Device::ringAt(std::uint32_t ring) {
   if (ring >= rings_.size()) {
-    return noSuch("vhost device " + std::to_string(id_) + " has rings 0 to " + std::to_string(rings_.size() - 1) +
-                  ", not " + std::to_string(ring));
+    return noSuch("vhost device " + std::to_string(id_) + " has rings 0 to " +
+                  std::to_string(rings_.size() - 1) + ", not " + std::to_string(ring));
   }
   return rings_[ring].get();
 }
 
-Result<std::vector<std::uint32_t>> Device::setMemory(const std::vector<RegionSpec>& specs, std::vector<Fd> fds) {
+Result<std::vector<std::uint32_t>> Device::setMemory(const std::vector<RegionSpec>& specs,
+                                                     std::vector<Fd> fds) {
   if (specs.size() != fds.size()) {
     return Status(StatusCode::kBadFdCount, "vhost device " + std::to_string(id_) + ": a memory table of " +
                                                std::to_string(specs.size()) + " regions came with " +
@@ -70,15 +73,16 @@ Result<std::vector<std::uint32_t>> Device::setMemory(const std::vector<RegionSpe
   }
   RegionTable::List regions;
   for (std::size_t i = 0; i < specs.size(); i++) {
-    const auto same = std::find_if(memory_->regions().begin(), memory_->regions().end(), [&](const auto& old) {
-      const RegionSpec& spec = old->spec();
-      if (spec.guestAddr != specs[i].guestAddr || spec.size != specs[i].size || spec.userAddr != specs[i].userAddr ||
-          spec.mmapOffset != specs[i].mmapOffset) {
-        return false;
-      }
-      const auto facts = fileFacts(fds[i].get());
-      return facts.ok() && old->sameFile(*facts);
-    });
+    const auto same =
+        std::find_if(memory_->regions().begin(), memory_->regions().end(), [&](const auto& old) {
+          const RegionSpec& spec = old->spec();
+          if (spec.guestAddr != specs[i].guestAddr || spec.size != specs[i].size ||
+              spec.userAddr != specs[i].userAddr || spec.mmapOffset != specs[i].mmapOffset) {
+            return false;
+          }
+          const auto facts = fileFacts(fds[i].get());
+          return facts.ok() && old->sameFile(*facts);
+        });
     if (same != memory_->regions().end()) {
       regions.push_back(*same);
       continue;
@@ -108,7 +112,8 @@ Result<std::vector<std::uint32_t>> Device::removeRegion(const RegionSpec& spec) 
     return region->spec().guestAddr == spec.guestAddr && region->spec().size == spec.size &&
            region->spec().userAddr == spec.userAddr;
   });
-  if (found == regions.end()) return noSuch("vhost device " + std::to_string(id_) + ": no such memory region to remove");
+  if (found == regions.end())
+    return noSuch("vhost device " + std::to_string(id_) + ": no such memory region to remove");
   regions.erase(found);
   auto table = RegionTable::build(std::move(regions));
   if (!table) return table.status();
@@ -140,13 +145,16 @@ std::vector<std::uint32_t> Device::swapMemory(std::shared_ptr<const RegionTable>
   return stopped;
 }
 
-Status Device::bind(std::uint32_t index, std::uint32_t slot, Direction direction, const BindOptions& options) {
+Status Device::bind(std::uint32_t index, std::uint32_t slot, Direction direction,
+                    const BindOptions& options) {
   auto found = ringAt(index);
   if (!found) return found.status();
   Ring& ring = **found;
-  if (ring.queue.slot != nullptr) return Status(StatusCode::kBusy, nameOf(ring) + " is bound to a queue already");
+  if (ring.queue.slot != nullptr)
+    return Status(StatusCode::kBusy, nameOf(ring) + " is bound to a queue already");
   BurstSlot* target = slots::byId(slot);
-  if (target == nullptr || target->counters() == nullptr) return noSuch("there is no queue slot " + std::to_string(slot));
+  if (target == nullptr || target->counters() == nullptr)
+    return noSuch("there is no queue slot " + std::to_string(slot));
   Mempool* pool = Mempool::byId(options.pool);
   if (direction == Direction::kRx && pool == nullptr) {
     return noSuch(nameOf(ring) + ": rx needs a pool; there is none with id " + std::to_string(options.pool));
@@ -160,7 +168,8 @@ Status Device::bind(std::uint32_t index, std::uint32_t slot, Direction direction
   ring.queue.slot = target;
   ring.slot = slot;
   ring.direction = direction;
-  target->close(kSlotRingStopped | kSlotRingDisabled | (ring.queue.broken.load() != nullptr ? kSlotBroken : 0u));
+  target->close(kSlotRingStopped | kSlotRingDisabled |
+                (ring.queue.broken.load() != nullptr ? kSlotBroken : 0u));
   apply(ring);
   return {};
 }
@@ -186,7 +195,8 @@ void Device::apply(Ring& ring) {
     slot->close(kSlotRingStopped);
     return;
   }
-  slot->bind(ring.direction == Direction::kRx ? selectRx(ring.queue) : selectTx(ring.queue), &ring.queue, usedDescriptors);
+  slot->bind(ring.direction == Direction::kRx ? selectRx(ring.queue) : selectTx(ring.queue), &ring.queue,
+             usedDescriptors);
   slot->setWait(ring.kick.get(), armKicks);
   if (ring.enabled) slot->open(kSlotRingDisabled);
   else slot->close(kSlotRingDisabled);
@@ -202,11 +212,13 @@ Status Device::startRing(std::uint32_t index, const RingConfig& config) {
     return Status(StatusCode::kNotSupported, nameOf(ring) + ": IOMMU addresses are not implemented");
   }
   if (memory_->faulted()) {
-    return Status(StatusCode::kBadFile, nameOf(ring) + ": its memory was taken away by the peer; a new memory table is needed");
+    return Status(StatusCode::kBadFile,
+                  nameOf(ring) + ": its memory was taken away by the peer; a new memory table is needed");
   }
   ring.queue.faultsSeen = FaultGuard::faults();
   auto translated = openRing(config, *memory_, config.base);
-  if (!translated) return Status(translated.status().code(), nameOf(ring) + ": " + translated.status().detail());
+  if (!translated)
+    return Status(translated.status().code(), nameOf(ring) + ": " + translated.status().detail());
   ring.config = config;
   ring.queue.ring = *translated;
   ring.queue.space = DirectSpace(memory_.get());
@@ -259,7 +271,8 @@ Status Device::setCall(std::uint32_t index, Fd fd) {
   if (ring.queue.slot != nullptr) {
     const BurstSlot::Hold hold(*ring.queue.slot);
     ring.queue.callFd = callFd;
-    // What the guest was owed until now is settled by the signal below; 16-bit distances do not survive long silences.
+    // What the guest was owed until now is settled by the signal below; 16-bit distances do not survive long
+    // silences.
     if (ring.started) (void)std::visit([](auto& layout) { return layout.wantsCall(); }, ring.queue.ring);
   } else {
     ring.queue.callFd = callFd;

@@ -1,5 +1,6 @@
-// A vhost device: its rings, its view of the peer's memory, and the operations by which the control plane (vhost-user
-// messages, decided in TypeScript) changes them while lcores keep polling. Control plane only, one thread at a time.
+// A vhost device: its rings, its view of the peer's memory, and the operations by which the control plane
+// (vhost-user messages, decided in TypeScript) changes them while lcores keep polling. Control plane only,
+// one thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -41,8 +42,8 @@ class Device {
   Device(const Device&) = delete;
   Device& operator=(const Device&) = delete;
 
-  // Memory. Each returns the rings that had to stop because their addresses no longer translate. On failure nothing
-  // changes.
+  // Memory. Each returns the rings that had to stop because their addresses no longer translate. On failure
+  // nothing changes.
   Result<std::vector<std::uint32_t>> setMemory(const std::vector<RegionSpec>& specs, std::vector<Fd> fds);
   Result<std::vector<std::uint32_t>> addRegion(const RegionSpec& spec, Fd fd);
   Result<std::vector<std::uint32_t>> removeRegion(const RegionSpec& spec);

@@ -1,5 +1,5 @@
-// One ring of a vhost device as the data path sees it. The control plane changes it only while its slot is closed or held;
-// rx.cpp and tx.cpp are its only readers in between.
+// One ring of a vhost device as the data path sees it. The control plane changes it only while its slot is
+// closed or held; rx.cpp and tx.cpp are its only readers in between.
 #pragma once
 
 #include <atomic>
@@ -47,7 +47,8 @@ struct Queue {
   // From inside a burst: stops this ring for good, until it is set up anew.
   void breakRing(const char* reason) noexcept;
 
-  // True when the peer took memory away; the ring is broken then. Asked once per burst, after the first access.
+  // True when the peer took memory away; the ring is broken then. Asked once per burst, after the first
+  // access.
   PW_INLINE bool lostMemory() noexcept {
     return PW_UNLIKELY(FaultGuard::faults() != faultsSeen) && breakIfFaulted();
   }

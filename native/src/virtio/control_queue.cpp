@@ -19,7 +19,8 @@ constexpr std::uint8_t kAckNone = 0xff;
 
 Result<std::unique_ptr<ControlQueue>> ControlQueue::create(std::uint32_t size, std::uint64_t features) {
   if (size < kMinSize) {
-    return Status(StatusCode::kOutOfRange, "control queue of " + std::to_string(size) + " descriptors; give at least 4");
+    return Status(StatusCode::kOutOfRange,
+                  "control queue of " + std::to_string(size) + " descriptors; give at least 4");
   }
   VringShape shape;
   shape.size = size;
@@ -41,21 +42,26 @@ Status ControlQueue::setKick(Fd fd) {
 }
 
 Status ControlQueue::send(std::uint8_t commandClass, std::uint8_t command, std::span<const std::byte> data) {
-  if (broken_) return Status(StatusCode::kRingBroken, "control queue: the device broke the ring; reset it first");
+  if (broken_)
+    return Status(StatusCode::kRingBroken, "control queue: the device broke the ring; reset it first");
   if (pending_) return Status(StatusCode::kBusy, "control queue: the last command is not answered yet");
   if (data.size() > kMaxData) {
     return Status(StatusCode::kOutOfRange, "control queue: " + std::to_string(data.size()) +
-                                               " bytes of data; a command takes at most " + std::to_string(kMaxData));
+                                               " bytes of data; a command takes at most " +
+                                               std::to_string(kMaxData));
   }
   Exchange& shared = exchange();
   shared.commandClass = commandClass;
   shared.command = command;
   if (!data.empty()) std::memcpy(shared.data, data.data(), data.size());
   storeRelaxed(shared.ack, kAckNone);
-  const auto addressOf = [](const void* at) { return static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(at)); };
+  const auto addressOf = [](const void* at) {
+    return static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(at));
+  };
   Element elements[3] = {{addressOf(&shared.commandClass), 2, 0}};
   std::uint32_t count = 1;
-  if (!data.empty()) elements[count++] = Element{addressOf(shared.data), static_cast<std::uint32_t>(data.size()), 0};
+  if (!data.empty())
+    elements[count++] = Element{addressOf(shared.data), static_cast<std::uint32_t>(data.size()), 0};
   elements[count++] = Element{addressOf(&shared.ack), 1, kDescWrite};
   const bool kick = std::visit(
       [&](auto& ring) {

@@ -1,5 +1,5 @@
-// The control queue of a virtio-net device (virtio 1.2 §5.1.6.5): one command at a time, posted as a chain of its header,
-// its data and a byte for the answer. Polled by the control plane; no thread waits here.
+// The control queue of a virtio-net device (virtio 1.2 §5.1.6.5): one command at a time, posted as a chain of
+// its header, its data and a byte for the answer. Polled by the control plane; no thread waits here.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,8 @@ class ControlQueue {
     kIdle,     // no command was sent
     kPending,  // the device has not answered yet
     kOk,
-    kError,    // the device refused it
-    kBroken,   // the device broke the ring; it has to be reset
+    kError,   // the device refused it
+    kBroken,  // the device broke the ring; it has to be reset
   };
 
   // A ring of its own in the arena; `size` is at least 4. The layout and event index come from `features`.
@@ -36,7 +36,8 @@ class ControlQueue {
   // Eventfd by which we notify the device; owned from here on, also when it is refused.
   Status setKick(Fd fd);
 
-  // Posts one command. BUSY while one is pending; RING_BROKEN after kBroken; OUT_OF_RANGE for more than kMaxData bytes.
+  // Posts one command. BUSY while one is pending; RING_BROKEN after kBroken; OUT_OF_RANGE for more than
+  // kMaxData bytes.
   Status send(std::uint8_t commandClass, std::uint8_t command, std::span<const std::byte> data);
   // The answer to the last command; each is told once.
   Answer poll() noexcept;

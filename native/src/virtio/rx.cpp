@@ -1,5 +1,5 @@
-// Receive on a virtio-net driver: takes the buffers that the device filled, hands them on as mbufs and posts fresh ones.
-// Nothing is copied: the posted buffer is the mbuf. rx: the caller owns what is returned.
+// Receive on a virtio-net driver: takes the buffers that the device filled, hands them on as mbufs and posts
+// fresh ones. Nothing is copied: the posted buffer is the mbuf. rx: the caller owns what is returned.
 #include <algorithm>
 #include <vector>
 
@@ -20,8 +20,8 @@ constexpr std::uint32_t kMaxFrame = 65535 + 18;
 // Not a drop counter: nothing is wrong.
 constexpr Counter kNoFault = kPACKETS;
 
-// Posts mbufs of the pool for all free descriptors, and shows them to the device. The header goes into the headroom, so
-// that the packet begins where every packet begins.
+// Posts mbufs of the pool for all free descriptors, and shows them to the device. The header goes into the
+// headroom, so that the packet begins where every packet begins.
 template <class Ring, bool kInOrder>
 PW_INLINE void refill(Queue& queue, Ring& ring) noexcept {
   Handle fresh[kChunk];
@@ -34,7 +34,8 @@ PW_INLINE void refill(Queue& queue, Ring& ring) noexcept {
     }
     const std::uint32_t length = queue.bufferLen;
     // Its own buffer follows each header; a free mbuf's bufAddr says the same, at the price of a look.
-    const std::uint64_t first = reinterpret_cast<std::uintptr_t>(arenaBase()) + kMbufHeader + kHeadroom - queue.headerLen;
+    const std::uint64_t first =
+        reinterpret_cast<std::uintptr_t>(arenaBase()) + kMbufHeader + kHeadroom - queue.headerLen;
     ring.template post<kInOrder>(got, kDescWrite, [&](std::uint32_t i, DriverBuffer& buffer) noexcept {
       buffer = DriverBuffer{first + (static_cast<std::uint64_t>(fresh[i]) << kHandleShift), length, fresh[i]};
       return true;
@@ -105,15 +106,17 @@ PW_INLINE std::uint16_t buffersOf(const Queue& queue, Handle handle) noexcept {
 
 PW_INLINE void readOffload(Queue& queue, Handle handle) noexcept {
   const NetHdr header = offload::copyHeader(headerOf(queue, handle));
-  if (PW_LIKELY(offload::fromHeader(*mbufOf(handle), header, offload::acceptedByDriver(queue.features)))) return;
+  if (PW_LIKELY(offload::fromHeader(*mbufOf(handle), header, offload::acceptedByDriver(queue.features))))
+    return;
   queue.counters->add(kRX_BAD_OFFLOAD, 1);
 }
 
-// A packet of `count` buffers, of which `first` is the one with the header (virtio 1.2 §5.1.6.4). They were used together
-// (§5.1.6.4.1), so that all of them are there or the device lies. kNoHandle: dropped and counted; its buffers went back to
-// the pool.
+// A packet of `count` buffers, of which `first` is the one with the header (virtio 1.2 §5.1.6.4). They were
+// used together (§5.1.6.4.1), so that all of them are there or the device lies. kNoHandle: dropped and
+// counted; its buffers went back to the pool.
 template <class Used>
-PW_NOINLINE Handle assemble(Queue& queue, Used& used, typename Used::Buffer first, std::uint32_t count) noexcept {
+PW_NOINLINE Handle assemble(Queue& queue, Used& used, typename Used::Buffer first,
+                            std::uint32_t count) noexcept {
   const bool headed = first.length >= queue.headerLen && first.length <= queue.bufferLen;
   Counter fault = headed ? kNoFault : kRX_BAD_LENGTH;
   Mbuf* const head = mbufOf(first.handle);
@@ -214,9 +217,11 @@ template <class Ring, bool kInOrder>
 BurstFn rxFor(const Queue& queue, bool offload) noexcept {
   const bool strip = queue.stripVlan;
   if ((queue.features & kNetMrgRxbuf) != 0) {
-    return offload ? stripIf<rxBurst<Ring, kInOrder, true, true>>(strip) : stripIf<rxBurst<Ring, kInOrder, true, false>>(strip);
+    return offload ? stripIf<rxBurst<Ring, kInOrder, true, true>>(strip)
+                   : stripIf<rxBurst<Ring, kInOrder, true, false>>(strip);
   }
-  return offload ? stripIf<rxBurst<Ring, kInOrder, false, true>>(strip) : stripIf<rxBurst<Ring, kInOrder, false, false>>(strip);
+  return offload ? stripIf<rxBurst<Ring, kInOrder, false, true>>(strip)
+                 : stripIf<rxBurst<Ring, kInOrder, false, false>>(strip);
 }
 
 template <class Ring>
@@ -230,12 +235,15 @@ void fill(Queue& queue) noexcept {
 
 BurstFn selectRx(const Queue& queue) noexcept {
   // Without these bits the device must leave flags and gso_type zero (virtio 1.2 §5.1.6.4.1).
-  constexpr std::uint64_t kHeaderBits = kNetGuestCsum | kNetGuestTso4 | kNetGuestTso6 | kNetGuestUfo | kNetGuestEcn;
+  constexpr std::uint64_t kHeaderBits =
+      kNetGuestCsum | kNetGuestTso4 | kNetGuestTso6 | kNetGuestUfo | kNetGuestEcn;
   const bool offload = (queue.features & kHeaderBits) != 0;
   if (std::holds_alternative<PackedDriver>(queue.ring)) {
-    return queue.inOrder() ? rxFor<PackedDriver, true>(queue, offload) : rxFor<PackedDriver, false>(queue, offload);
+    return queue.inOrder() ? rxFor<PackedDriver, true>(queue, offload)
+                           : rxFor<PackedDriver, false>(queue, offload);
   }
-  return queue.inOrder() ? rxFor<SplitDriver, true>(queue, offload) : rxFor<SplitDriver, false>(queue, offload);
+  return queue.inOrder() ? rxFor<SplitDriver, true>(queue, offload)
+                         : rxFor<SplitDriver, false>(queue, offload);
 }
 
 void fillRx(Queue& queue) noexcept {

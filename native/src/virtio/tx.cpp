@@ -1,5 +1,5 @@
-// Transmit on a virtio-net driver: posts mbufs as they are and frees them when the device has used them. Nothing is copied.
-// tx: the driver owns the first n that are returned; the caller still owns the rest.
+// Transmit on a virtio-net driver: posts mbufs as they are and frees them when the device has used them.
+// Nothing is copied. tx: the driver owns the first n that are returned; the caller still owns the rest.
 #include <algorithm>
 #include <cstring>
 #include <vector>
@@ -19,14 +19,17 @@ constexpr std::uint32_t kMaxFrame = 65535 + 18;
 // More segments than any packet needs; denser copies are made of longer ones.
 constexpr std::uint32_t kMaxElements = 256;
 
-// A cookie is the handle, which has 26 bits, below the pool that a plain mbuf goes back to: freeing it does not look at it.
+// A cookie is the handle, which has 26 bits, below the pool that a plain mbuf goes back to: freeing it does
+// not look at it.
 constexpr std::uint32_t kHandleBits = 26;
 constexpr std::uint32_t kHandleMask = (1u << kHandleBits) - 1;
 // In place of the pool: not plain, freed by looking.
 constexpr std::uint32_t kNotPlain = 63;
 static_assert(Arena::kMaxBytes >> kHandleShift <= 1ull << kHandleBits && kMaxPools - 1 <= kNotPlain);
 
-PW_INLINE std::uint32_t cookieOf(Handle handle, std::uint32_t pool) noexcept { return handle | pool << kHandleBits; }
+PW_INLINE std::uint32_t cookieOf(Handle handle, std::uint32_t pool) noexcept {
+  return handle | pool << kHandleBits;
+}
 
 void freeCookies(std::uint32_t* cookies, std::uint32_t count) noexcept {
   for (std::uint32_t i = 0; i < count;) {
@@ -53,9 +56,9 @@ PW_INLINE bool reclaim(Ring& ring) noexcept {
 // A packet that goes out as it is: one segment of its own, room for the header, nothing asked for.
 PW_INLINE bool isSimple(const Mbuf& mbuf, std::uint32_t headerLen) noexcept {
   const std::uint32_t length = mbuf.pktLen;
-  return mbuf.refcnt == 1 && mbuf.nbSegs == 1 && mbuf.flags == 0 && mbuf.dataLen == length && length >= kMinFrame &&
-         mbuf.dataOff >= headerLen && static_cast<std::uint32_t>(mbuf.dataOff) + length <= mbuf.bufLen &&
-         !offload::wantsHeader(mbuf);
+  return mbuf.refcnt == 1 && mbuf.nbSegs == 1 && mbuf.flags == 0 && mbuf.dataLen == length &&
+         length >= kMinFrame && mbuf.dataOff >= headerLen &&
+         static_cast<std::uint32_t>(mbuf.dataOff) + length <= mbuf.bufLen && !offload::wantsHeader(mbuf);
 }
 
 enum class Sent : std::uint8_t { kSent, kDropped, kRingFull };
@@ -79,7 +82,8 @@ bool hasHeaderRoom(const Queue& queue, const Mbuf& mbuf) noexcept {
 }
 
 // False: more segments than fit.
-bool listElements(const Queue& queue, Mbuf* mbuf, const NetHdr& header, std::byte* slot, Elements& elements) noexcept {
+bool listElements(const Queue& queue, Mbuf* mbuf, const NetHdr& header, std::byte* slot,
+                  Elements& elements) noexcept {
   if (hasHeaderRoom(queue, *mbuf)) {
     std::byte* const at = dataOf(mbuf) - queue.headerLen;
     std::memcpy(at, &header, queue.headerLen);
@@ -106,9 +110,11 @@ bool inArena(const Mbuf* mbuf) noexcept {
 template <class Ring, bool kInOrder>
 Sent postPacket(Queue& queue, Ring& ring, Handle handle, const NetHdr& header) noexcept {
   if (ring.free() == 0) return Sent::kRingFull;
-  std::byte* const slot = queue.slots + static_cast<std::size_t>(ring.template nextId<kInOrder>()) * queue.slotBytes;
+  std::byte* const slot =
+      queue.slots + static_cast<std::size_t>(ring.template nextId<kInOrder>()) * queue.slotBytes;
   // A table is no longer than the ring either (§2.7.5.3.1, §2.8.19).
-  const std::uint32_t tableLimit = queue.slotBytes == kSlotWithTable ? std::min(ring.size(), kTableEntries) : 0;
+  const std::uint32_t tableLimit =
+      queue.slotBytes == kSlotWithTable ? std::min(ring.size(), kTableEntries) : 0;
   Elements elements;
   Handle packet = handle;
   bool fits = inArena(mbufOf(handle)) && listElements(queue, mbufOf(handle), header, slot, elements) &&
@@ -127,7 +133,8 @@ Sent postPacket(Queue& queue, Ring& ring, Handle handle, const NetHdr& header) n
     outcome = Sent::kDropped;
   } else if (elements.count > 1 && elements.count <= tableLimit) {
     Ring::writeTable(slot + kTableAt, elements.list, elements.count);
-    ring.template postIndirect<kInOrder>(reinterpret_cast<std::uintptr_t>(slot + kTableAt), elements.count, cookie);
+    ring.template postIndirect<kInOrder>(reinterpret_cast<std::uintptr_t>(slot + kTableAt), elements.count,
+                                         cookie);
   } else if (elements.count <= ring.free()) {
     ring.template postList<kInOrder>(elements.list, elements.count, cookie);
   } else {
@@ -138,8 +145,8 @@ Sent postPacket(Queue& queue, Ring& ring, Handle handle, const NetHdr& header) n
   return outcome;
 }
 
-// Any packet: several segments, shared ones, without headroom, with offload requests. On kSent and kDropped the driver owns
-// the packet, or has freed it.
+// Any packet: several segments, shared ones, without headroom, with offload requests. On kSent and kDropped
+// the driver owns the packet, or has freed it.
 template <class Ring, bool kInOrder>
 PW_NOINLINE Sent sendSlow(Queue& queue, Ring& ring, Handle handle) noexcept {
   Mbuf* const mbuf = mbufOf(handle);
@@ -159,8 +166,8 @@ PW_NOINLINE Sent sendSlow(Queue& queue, Ring& ring, Handle handle) noexcept {
   std::byte start[6];
   readPacket(mbuf, 0, start);
   Sent outcome = postPacket<Ring, kInOrder>(queue, ring, handle, header);
-  // One that takes several descriptors may find them among the used ones. A device that breaks a rule is found out by the
-  // next burst.
+  // One that takes several descriptors may find them among the used ones. A device that breaks a rule is
+  // found out by the next burst.
   if (outcome == Sent::kRingFull && ring.waiting() != 0 && reclaim<Ring, kInOrder>(ring)) {
     outcome = postPacket<Ring, kInOrder>(queue, ring, handle, header);
   }
@@ -171,7 +178,8 @@ PW_NOINLINE Sent sendSlow(Queue& queue, Ring& ring, Handle handle) noexcept {
 
 // Posts simple packets until one is not, or the ring is full.
 template <class Ring, bool kInOrder>
-PW_INLINE std::uint32_t postSimple(const Queue& queue, Ring& ring, const Handle* handles, std::uint32_t count) noexcept {
+PW_INLINE std::uint32_t postSimple(const Queue& queue, Ring& ring, const Handle* handles,
+                                   std::uint32_t count) noexcept {
   if (PW_UNLIKELY(!queue.anyLayout)) return 0;
   const std::uint32_t headerLen = queue.headerLen;
   BurstStats stats(*queue.counters);
@@ -183,7 +191,8 @@ PW_INLINE std::uint32_t postSimple(const Queue& queue, Ring& ring, const Handle*
     std::byte* const data = dataOf(mbuf);
     buffer = DriverBuffer{reinterpret_cast<std::uintptr_t>(data) - headerLen, length + headerLen,
                           cookieOf(handles[i], mbuf->pool)};
-    // §5.1.6.2: without offloads, flags and gso_type are 0; num_buffers is 0 on the way to the device. 10 or 12 bytes.
+    // §5.1.6.2: without offloads, flags and gso_type are 0; num_buffers is 0 on the way to the device. 10 or
+    // 12 bytes.
     const std::uint64_t zero = 0;
     std::memcpy(data - headerLen, &zero, 8);
     std::memcpy(data - 8, &zero, 8);

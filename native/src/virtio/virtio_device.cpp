@@ -11,15 +11,18 @@ namespace pollwire::virtio {
 
 namespace {
 
-// rx posts fresh buffers at least this many at a time, tx frees used ones: the ring's shared lines change hands less often.
+// rx posts fresh buffers at least this many at a time, tx frees used ones: the ring's shared lines change
+// hands less often.
 constexpr std::uint32_t kRefillAt = 16;
 
 std::uint32_t rxDescriptors(void* context) noexcept {
-  return std::visit([](const auto& ring) { return ring.waiting(); }, static_cast<const Queue*>(context)->ring);
+  return std::visit([](const auto& ring) { return ring.waiting(); },
+                    static_cast<const Queue*>(context)->ring);
 }
 
 std::uint32_t txDescriptors(void* context) noexcept {
-  return std::visit([](const auto& ring) { return ring.inFlight(); }, static_cast<const Queue*>(context)->ring);
+  return std::visit([](const auto& ring) { return ring.inFlight(); },
+                    static_cast<const Queue*>(context)->ring);
 }
 
 bool armCalls(void* context, bool wanted) noexcept {
@@ -54,8 +57,8 @@ std::string Device::nameOf(const Ring& ring) const {
 
 Result<Device::Ring*> Device::ringAt(std::uint32_t queue) {
   if (queue >= rings_.size()) {
-    return noSuch("virtio device " + std::to_string(id_) + " has queues 0 to " + std::to_string(rings_.size() - 1) +
-                  ", not " + std::to_string(queue));
+    return noSuch("virtio device " + std::to_string(id_) + " has queues 0 to " +
+                  std::to_string(rings_.size() - 1) + ", not " + std::to_string(queue));
   }
   return rings_[queue].get();
 }
@@ -85,7 +88,8 @@ Result<QueueAreas> Device::setup(std::uint32_t index, Direction direction, const
   queue.anyLayout = (features & (kVersion1 | kAnyLayout)) != 0;
   queue.slots = extra != 0 ? ring.memory.extra() : nullptr;
   queue.slotBytes = slotBytes;
-  queue.threshold = direction == Direction::kRx ? std::clamp(config.size / 8, 1u, kRefillAt) : config.size / 2;
+  queue.threshold =
+      direction == Direction::kRx ? std::clamp(config.size / 8, 1u, kRefillAt) : config.size / 2;
   return QueueAreas{ring.memory.areas(), shape.base};
 }
 
@@ -93,9 +97,11 @@ Status Device::bind(std::uint32_t index, std::uint32_t slot, const BindOptions& 
   auto found = ringAt(index);
   if (!found) return found.status();
   Ring& ring = **found;
-  if (ring.queue.slot != nullptr) return Status(StatusCode::kBusy, nameOf(ring) + " is bound to a slot already");
+  if (ring.queue.slot != nullptr)
+    return Status(StatusCode::kBusy, nameOf(ring) + " is bound to a slot already");
   BurstSlot* target = slots::byId(slot);
-  if (target == nullptr || target->counters() == nullptr) return noSuch("there is no queue slot " + std::to_string(slot));
+  if (target == nullptr || target->counters() == nullptr)
+    return noSuch("there is no queue slot " + std::to_string(slot));
   ring.pool = options.pool;
   if (Mempool* pool = Mempool::byId(ring.pool)) pool->retain();
   ring.queue.port = options.port;
@@ -136,7 +142,8 @@ Status Device::start(std::uint32_t index) {
   Ring& ring = **found;
   Queue& queue = ring.queue;
   if (ring.started) return Status(StatusCode::kBadState, nameOf(ring) + " runs already; stop it first");
-  if (!ring.memory.valid()) return Status(StatusCode::kBadState, nameOf(ring) + " has no ring; set it up first");
+  if (!ring.memory.valid())
+    return Status(StatusCode::kBadState, nameOf(ring) + " has no ring; set it up first");
   if (queue.slot == nullptr) return Status(StatusCode::kBadState, nameOf(ring) + " is not bound to a slot");
   const bool rx = ring.direction == Direction::kRx;
   queue.pool = Mempool::byId(ring.pool);

@@ -1,6 +1,6 @@
-// The rings of a virtio-net driver, and the operations by which the control plane starts and stops them while lcores keep
-// polling. Transport (vhost-user messages, a PCI device) is not its business: it says where rings are and takes eventfds.
-// Control plane only, one thread at a time.
+// The rings of a virtio-net driver, and the operations by which the control plane starts and stops them while
+// lcores keep polling. Transport (vhost-user messages, a PCI device) is not its business: it says where rings
+// are and takes eventfds. Control plane only, one thread at a time.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// One ring of a virtio-net driver as the data path sees it. The control plane changes it only while its slot is closed or
-// held; rx.cpp and tx.cpp are its only users in between.
+// One ring of a virtio-net driver as the data path sees it. The control plane changes it only while its slot
+// is closed or held; rx.cpp and tx.cpp are its only users in between.
 #pragma once
 
 #include <atomic>
@@ -32,7 +32,8 @@ struct Queue {
   bool stripVlan = false;
   // tx: the device accepts header and data in one descriptor.
   bool anyLayout = false;
-  // tx: device-visible room per buffer id, for a header that does not fit before the data, and an indirect table.
+  // tx: device-visible room per buffer id, for a header that does not fit before the data, and an indirect
+  // table.
   std::byte* slots = nullptr;
   std::uint32_t slotBytes = 0;
   int kickFd = -1;
@@ -85,8 +86,8 @@ BurstFn selectTx(const Queue& queue) noexcept;
 // Posts as many rx buffers as the pool and the ring allow; what start does before the first burst.
 void fillRx(Queue& queue) noexcept;
 
-// Gives back every mbuf that the device still has (a reset device, or one that is gone): each goes to `sink` as a packet.
-// The ring is unusable afterwards.
+// Gives back every mbuf that the device still has (a reset device, or one that is gone): each goes to `sink`
+// as a packet. The ring is unusable afterwards.
 void abandonRx(Queue& queue, std::vector<Handle>& sink);
 void abandonTx(Queue& queue, std::vector<Handle>& sink);
 

@@ -1,5 +1,6 @@
-// Memory of a ring that we own: one arena block with the ring's three parts, each on cache lines of its own, and room for
-// whatever else the device must see. The peer maps the arena, so that the addresses it is told are ours.
+// Memory of a ring that we own: one arena block with the ring's three parts, each on cache lines of its own,
+// and room for whatever else the device must see. The peer maps the arena, so that the addresses it is told
+// are ours.
 #pragma once
 
 #include <cstdint>
@@ -36,8 +37,10 @@ class VringMemory {
   VringMemory& operator=(VringMemory&& other) noexcept;
   ~VringMemory();
 
-  // Fails with the number and the limit when the size is not allowed for the layout, and when the arena is full.
-  static Result<VringMemory> allocate(const VringShape& shape, std::uint64_t extraBytes, const std::string& label);
+  // Fails with the number and the limit when the size is not allowed for the layout, and when the arena is
+  // full.
+  static Result<VringMemory> allocate(const VringShape& shape, std::uint64_t extraBytes,
+                                      const std::string& label);
 
   bool valid() const noexcept { return offset_ != 0; }
   const VringShape& shape() const noexcept { return shape_; }

@@ -1,6 +1,7 @@
-// What a driver-side ring remembers about its buffers, in memory that the device cannot reach: which ids are free, the
-// cookie of each one in flight, and the length of lists. Used by SplitDriver (ids are descriptors) and PackedDriver (ids are
-// buffers). A device that answers with anything else is caught by comparing with this.
+// What a driver-side ring remembers about its buffers, in memory that the device cannot reach: which ids are
+// free, the cookie of each one in flight, and the length of lists. Used by SplitDriver (ids are descriptors)
+// and PackedDriver (ids are buffers). A device that answers with anything else is caught by comparing with
+// this.
 #pragma once
 
 #include <algorithm>
@@ -28,8 +29,8 @@ struct Element {
 // Length of a buffer that an in-order device skipped: used completely, as posted (virtio 1.2 §2.7.9, §2.8.8).
 inline constexpr std::uint32_t kWholeBuffer = ~0u;
 
-// Ids go round: taken at `take`, given back at `give`. A device that keeps the order gives them back as they were taken, so
-// that id and position stay equal: an in-order ring needs no list of free ids.
+// Ids go round: taken at `take`, given back at `give`. A device that keeps the order gives them back as they
+// were taken, so that id and position stay equal: an in-order ring needs no list of free ids.
 struct DriverIds {
   std::unique_ptr<std::uint32_t[]> cookies;
   std::unique_ptr<std::uint16_t[]> free;

@@ -1,5 +1,5 @@
-// Virtio feature bits that change how rings and headers are read (virtio 1.2 §6, §5.1.3). The full list with names is
-// TypeScript's (vhost-user/features.ts); this is what the data path branches on.
+// Virtio feature bits that change how rings and headers are read (virtio 1.2 §6, §5.1.3). The full list with
+// names is TypeScript's (vhost-user/features.ts); this is what the data path branches on.
 #pragma once
 
 #include <cstdint>

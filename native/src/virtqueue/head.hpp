@@ -1,12 +1,12 @@
-// What a device-side ring hands to the burst loops: the first descriptor of each available chain, copied. Shared by
-// SplitDevice and PackedDevice, so that rx and tx are written once for both.
+// What a device-side ring hands to the burst loops: the first descriptor of each available chain, copied.
+// Shared by SplitDevice and PackedDevice, so that rx and tx are written once for both.
 #pragma once
 
 #include <cstdint>
 #include <cstring>
 
 #include "base/compiler.hpp"
-#include "virtqueue/span.hpp"
+#include "base/span.hpp"
 
 namespace pollwire {
 
@@ -31,7 +31,8 @@ struct Head {
 // Longest indirect table that is copied because it crosses two regions; longer ones are refused.
 inline constexpr std::uint32_t kMaxCopiedTable = 64;
 
-// One descriptor, read once. From here on the values are registers: the compiler cannot go back to the peer's memory.
+// One descriptor, read once. From here on the values are registers: the compiler cannot go back to the peer's
+// memory.
 struct DescCopy {
   std::uint64_t addr;
   std::uint64_t word;
@@ -44,10 +45,11 @@ PW_INLINE DescCopy copyDesc(const void* from) noexcept {
   return copy;
 }
 
-// Where an indirect table of `entries` descriptors can be read: in place, or in `copied` when it crosses regions.
-// nullptr: a part is outside the peer's memory, or it crosses and is too long to copy.
+// Where an indirect table of `entries` descriptors can be read: in place, or in `copied` when it crosses
+// regions. nullptr: a part is outside the peer's memory, or it crosses and is too long to copy.
 template <typename Space>
-const std::byte* tableAt(Space& space, std::uint64_t addr, std::uint32_t entries, std::byte* copied) noexcept {
+const std::byte* tableAt(Space& space, std::uint64_t addr, std::uint32_t entries,
+                         std::byte* copied) noexcept {
   const auto bytes = static_cast<std::uint32_t>(entries * sizeof(DescCopy));
   if (const std::byte* table = space.translate(addr, bytes, Access::kRead)) return table;
   if (entries > kMaxCopiedTable) return nullptr;
@@ -61,14 +63,16 @@ const std::byte* tableAt(Space& space, std::uint64_t addr, std::uint32_t entries
   return copied;
 }
 
-// Adds one element of a chain to `pieces`, after its direction was checked. Empty elements count against the bound.
+// Adds one element of a chain to `pieces`, after its direction was checked. Empty elements count against the
+// bound.
 template <typename Space>
 PW_INLINE ChainVerdict addElement(Space& space, std::uint64_t addr, std::uint32_t len, Access access,
                                   PieceList& pieces) noexcept {
   if (PW_UNLIKELY(!pieces.step())) return ChainVerdict::kTooLong;
   if (len == 0) return ChainVerdict::kGood;
   std::byte* data = space.translate(addr, len, access);
-  if (PW_LIKELY(data != nullptr)) return pieces.push(data, len) ? ChainVerdict::kGood : ChainVerdict::kTooLong;
+  if (PW_LIKELY(data != nullptr))
+    return pieces.push(data, len) ? ChainVerdict::kGood : ChainVerdict::kTooLong;
   if (space.collect(addr, len, access, pieces)) return ChainVerdict::kGood;
   return pieces.full() ? ChainVerdict::kTooLong : ChainVerdict::kBadAddress;
 }

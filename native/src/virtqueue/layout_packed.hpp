@@ -7,12 +7,13 @@
 
 namespace pollwire::packed {
 
-static_assert(std::endian::native == std::endian::little, "rings are little-endian; a big-endian host needs swaps here");
+static_assert(std::endian::native == std::endian::little,
+              "rings are little-endian; a big-endian host needs swaps here");
 
 // §2.8.13   0          8      12   14      16
 //           | addr     | len  | id | flags |
-// The second half is read and written as one 64-bit word: a used descriptor is that word, and the flags that hand a
-// descriptor over travel with the length and id that they cover.
+// The second half is read and written as one 64-bit word: a used descriptor is that word, and the flags that
+// hand a descriptor over travel with the length and id that they cover.
 struct Desc {
   std::uint64_t addr;
   std::uint64_t word;
@@ -27,7 +28,9 @@ constexpr std::uint64_t makeWord(std::uint32_t len, std::uint16_t id, std::uint3
 }
 constexpr std::uint32_t lenOf(std::uint64_t word) noexcept { return static_cast<std::uint32_t>(word); }
 constexpr std::uint16_t idOf(std::uint64_t word) noexcept { return static_cast<std::uint16_t>(word >> 32); }
-constexpr std::uint16_t flagsOf(std::uint64_t word) noexcept { return static_cast<std::uint16_t>(word >> 48); }
+constexpr std::uint16_t flagsOf(std::uint64_t word) noexcept {
+  return static_cast<std::uint16_t>(word >> 48);
+}
 
 // What the two bits read while the wrap counter is `wrap`.
 constexpr std::uint16_t availBits(bool wrap) noexcept { return wrap ? kAvail : kUsed; }
@@ -45,7 +48,9 @@ static_assert(sizeof(EventSuppress) == 4 && alignof(EventSuppress) == 4);
 enum EventFlags : std::uint32_t { kEventEnable = 0, kEventDisable = 1, kEventDesc = 2 };
 
 // A ring position with its wrap counter in bit 15: event offsets, and each half of a vring base.
-constexpr std::uint32_t withWrap(std::uint32_t position, bool wrap) noexcept { return position | (wrap ? 0x8000u : 0); }
+constexpr std::uint32_t withWrap(std::uint32_t position, bool wrap) noexcept {
+  return position | (wrap ? 0x8000u : 0);
+}
 constexpr std::uint32_t positionOf(std::uint32_t half) noexcept { return half & 0x7fffu; }
 constexpr bool wrapOf(std::uint32_t half) noexcept { return (half & 0x8000u) != 0; }
 

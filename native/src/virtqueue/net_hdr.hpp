@@ -1,4 +1,5 @@
-// The header before every packet on a virtio-net ring (virtio 1.2 §5.1.6). 12 bytes with VERSION_1 or MRG_RXBUF, 10 without.
+// The header before every packet on a virtio-net ring (virtio 1.2 §5.1.6). 12 bytes with VERSION_1 or
+// MRG_RXBUF, 10 without.
 #pragma once
 
 #include <cstddef>

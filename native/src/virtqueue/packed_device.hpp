@@ -1,15 +1,15 @@
-// Device side of a packed virtqueue (virtio 1.2 §2.8): looks at what the driver made available, hands it back as used.
-// The twin of SplitDevice, with the same interface; positions count ring entries, of which a list takes several.
-// The peer is hostile: what decides is loaded once, each walk is bounded by the ring size.
+// Device side of a packed virtqueue (virtio 1.2 §2.8): looks at what the driver made available, hands it back
+// as used. The twin of SplitDevice, with the same interface; positions count ring entries, of which a list
+// takes several. The peer is hostile: what decides is loaded once, each walk is bounded by the ring size.
 #pragma once
 
 #include <cstdint>
 
 #include "base/shared.hpp"
+#include "base/span.hpp"
 #include "virtqueue/head.hpp"
 #include "virtqueue/layout_packed.hpp"
 #include "virtqueue/packed_events.hpp"
-#include "virtqueue/span.hpp"
 
 namespace pollwire {
 
@@ -18,8 +18,8 @@ class PackedDevice {
   static constexpr std::uint32_t kBroken = ~0u;
 
   PackedDevice() = default;
-  // `base` as SET_VRING_BASE carries it. Everything taken is answered before a burst ends, so that the used side stands
-  // where the available side does; peers that send no used half (0) are right too.
+  // `base` as SET_VRING_BASE carries it. Everything taken is answered before a burst ends, so that the used
+  // side stands where the available side does; peers that send no used half (0) are right too.
   PackedDevice(packed::Desc* desc, packed::EventSuppress* driverEvent, packed::EventSuppress* deviceEvent,
                std::uint32_t size, std::uint32_t base, bool eventIdx, bool indirect) noexcept
       : desc_(desc),
@@ -56,8 +56,9 @@ class PackedDevice {
     return chains;
   }
 
-  // Copies up to `count` available heads, skipping `from` ring entries after the next one to answer. A list whose tail is
-  // not available yet counts as not available. kBroken: the next chain has no end (§2.8.19: no longer than the ring).
+  // Copies up to `count` available heads, skipping `from` ring entries after the next one to answer. A list
+  // whose tail is not available yet counts as not available. kBroken: the next chain has no end (§2.8.19: no
+  // longer than the ring).
   PW_INLINE std::uint32_t gather(Head* heads, std::uint32_t from, std::uint32_t count) const noexcept {
     Cursor at = stepped(avail_, from);
     std::uint32_t left = size_ - from;
@@ -85,8 +86,8 @@ class PackedDevice {
     return found;
   }
 
-  // Translates the whole chain into `pieces` (appended). A list is copied here once more; the shape must still be the one
-  // that gather() saw, so that the outcome is one snapshot of it.
+  // Translates the whole chain into `pieces` (appended). A list is copied here once more; the shape must
+  // still be the one that gather() saw, so that the outcome is one snapshot of it.
   template <typename Space>
   ChainVerdict walk(const Head& head, Access access, Space& space, PieceList& pieces) const noexcept {
     if (head.flags & kDescIndirect) return walkIndirect(head, access, space, pieces);
@@ -111,7 +112,8 @@ class PackedDevice {
     }
   }
 
-  // Writes the used descriptor `position` entries after those already published: `len` bytes were written into the chain.
+  // Writes the used descriptor `position` entries after those already published: `len` bytes were written
+  // into the chain.
   PW_INLINE void putUsed(std::uint32_t position, const Head& head, std::uint32_t len) noexcept {
     const Cursor at = stepped(used_, position);
     // §2.8.4: WRITE says that there is data.
@@ -122,7 +124,8 @@ class PackedDevice {
     else storeRelaxed(desc_[at.position].word, word);
   }
 
-  // Takes `consumed` entries from the available side and shows the used descriptors of `answered` entries to the driver.
+  // Takes `consumed` entries from the available side and shows the used descriptors of `answered` entries to
+  // the driver.
   PW_INLINE void publish(std::uint32_t consumed, std::uint32_t answered) noexcept {
     avail_ = stepped(avail_, consumed);
     if (PW_UNLIKELY(answered == 0)) return;
@@ -132,12 +135,14 @@ class PackedDevice {
     unsignalled_ += answered;
   }
 
-  // Whether the driver wants a call for what was published since the last one (§2.8.10). Contains the store-load fence.
+  // Whether the driver wants a call for what was published since the last one (§2.8.10). Contains the
+  // store-load fence.
   PW_INLINE bool wantsCall() noexcept {
     fullFence();
     const std::uint32_t moved = unsignalled_;
     unsignalled_ = 0;
-    return packed::wantsEvent(loadRelaxed(driverEvent_->word), size_, used_.position, used_.wrap, moved, eventIdx_);
+    return packed::wantsEvent(loadRelaxed(driverEvent_->word), size_, used_.position, used_.wrap, moved,
+                              eventIdx_);
   }
 
   // Asks the driver to kick on new buffers, or not to (§2.8.10).
@@ -166,8 +171,8 @@ class PackedDevice {
     return at;
   }
 
-  // Completes a head that begins a list: its length, and the id, which is in the last descriptor (§2.8.6). 0: the tail is
-  // not available yet. kBroken: no end within `left` entries of a ring that shows nothing else.
+  // Completes a head that begins a list: its length, and the id, which is in the last descriptor (§2.8.6). 0:
+  // the tail is not available yet. kBroken: no end within `left` entries of a ring that shows nothing else.
   PW_NOINLINE std::uint32_t findTail(Head& head, Cursor at, std::uint32_t left) const noexcept {
     for (std::uint32_t length = 2; length <= left; length++) {
       at = stepped(at, 1);
@@ -194,11 +199,12 @@ class PackedDevice {
     if (table == nullptr) return ChainVerdict::kBadAddress;
     for (std::uint32_t i = 0; i < entries; i++) {
       const DescCopy copy = copyDesc(table + i * sizeof(packed::Desc));
-      // §2.8.7: WRITE alone has a meaning here. Other bits are ignored (real drivers leave them set), except for a table
-      // inside a table, which nobody means.
+      // §2.8.7: WRITE alone has a meaning here. Other bits are ignored (real drivers leave them set), except
+      // for a table inside a table, which nobody means.
       const std::uint16_t flags = packed::flagsOf(copy.word);
       if (flags & kDescIndirect) return ChainVerdict::kBadChain;
-      if (((flags & kDescWrite) != 0) != (access == Access::kWrite)) return ChainVerdict::kBadChain;
+      // DPDK's driver leaves WRITE on elements of what it sends. They are only read, which does no harm.
+      if (access == Access::kWrite && (flags & kDescWrite) == 0) return ChainVerdict::kBadChain;
       const ChainVerdict verdict = addElement(space, copy.addr, packed::lenOf(copy.word), access, pieces);
       if (verdict != ChainVerdict::kGood) return verdict;
     }

@@ -1,6 +1,6 @@
-// Driver side of a packed virtqueue (virtio 1.2 §2.8): posts buffers, takes back what the device used. The twin of
-// SplitDriver, with the same interface. The device is not trusted: of a descriptor only the word that says "used" is read
-// back, once, and compared with what was posted.
+// Driver side of a packed virtqueue (virtio 1.2 §2.8): posts buffers, takes back what the device used. The
+// twin of SplitDriver, with the same interface. The device is not trusted: of a descriptor only the word that
+// says "used" is read back, once, and compared with what was posted.
 #pragma once
 
 #include <algorithm>
@@ -50,8 +50,8 @@ class PackedDriver {
     return kInOrder ? ids_.take : ids_.free[ids_.take];
   }
 
-  // Posts buffers of one element for as long as `fill(i, buffer)` returns true: at most `limit`, and no more than there are
-  // free descriptors. Returns how many; publish() shows them to the device.
+  // Posts buffers of one element for as long as `fill(i, buffer)` returns true: at most `limit`, and no more
+  // than there are free descriptors. Returns how many; publish() shows them to the device.
   template <bool kInOrder, typename Fill>
   PW_INLINE std::uint32_t post(std::uint32_t limit, std::uint16_t flags, Fill&& fill) noexcept {
     const std::uint32_t count = std::min(limit, free_);
@@ -68,7 +68,8 @@ class PackedDriver {
       if (PW_UNLIKELY(!fill(i, buffer))) break;
       const std::uint32_t id = kInOrder ? take : freeIds[take];
       cookies[id] = buffer.cookie;
-      write(desc, at.position, buffer.addr, packed::makeWord(buffer.len, static_cast<std::uint16_t>(id), bits));
+      write(desc, at.position, buffer.addr,
+            packed::makeWord(buffer.len, static_cast<std::uint16_t>(id), bits));
       if (PW_UNLIKELY(++take == size)) take = 0;
       if (PW_UNLIKELY(++at.position == size)) {
         at = Cursor{0, !at.wrap};
@@ -88,7 +89,8 @@ class PackedDriver {
     for (std::uint32_t i = 0; i < count; i++) {
       const std::uint32_t flags =
           elements[i].flags | packed::availBits(at.wrap) | (i + 1 < count ? kDescNext : 0u);
-      write(desc_, at.position, elements[i].addr, packed::makeWord(elements[i].len, static_cast<std::uint16_t>(id), flags));
+      write(desc_, at.position, elements[i].addr,
+            packed::makeWord(elements[i].len, static_cast<std::uint16_t>(id), flags));
       at = stepped(at, 1);
     }
     ids_.cookies[id] = cookie;
@@ -110,7 +112,8 @@ class PackedDriver {
   // §2.8.7: a table of its own, in order, with no flag but WRITE.
   static void writeTable(std::byte* table, const Element* elements, std::uint32_t count) noexcept {
     for (std::uint32_t i = 0; i < count; i++) {
-      storeDesc(table + i * sizeof(packed::Desc), elements[i].addr, packed::makeWord(elements[i].len, 0, elements[i].flags));
+      storeDesc(table + i * sizeof(packed::Desc), elements[i].addr,
+                packed::makeWord(elements[i].len, 0, elements[i].flags));
     }
   }
 
@@ -121,12 +124,14 @@ class PackedDriver {
     pending_ = nullptr;
   }
 
-  // Whether the device wants a kick for what was published since the last one (§2.8.10). Contains the store-load fence.
+  // Whether the device wants a kick for what was published since the last one (§2.8.10). Contains the
+  // store-load fence.
   PW_INLINE bool wantsKick() noexcept {
     fullFence();
     const std::uint32_t moved = unkicked_;
     unkicked_ = 0;
-    return packed::wantsEvent(loadRelaxed(deviceEvent_->word), size_, avail_.position, avail_.wrap, moved, eventIdx_);
+    return packed::wantsEvent(loadRelaxed(deviceEvent_->word), size_, avail_.position, avail_.wrap, moved,
+                              eventIdx_);
   }
 
   // Asks the device to call on used buffers, or not to (§2.8.10).
@@ -150,10 +155,11 @@ class PackedDriver {
     return buffers;
   }
 
-  // Takes back at most `max` used buffers: cookies, and how many bytes the device says that it wrote (or kWholeBuffer).
-  // kBroken: the next one is not in flight, or its flags say what no device may say.
+  // Takes back at most `max` used buffers: cookies, and how many bytes the device says that it wrote (or
+  // kWholeBuffer). kBroken: the next one is not in flight, or its flags say what no device may say.
   template <bool kInOrder>
-  PW_INLINE std::uint32_t collect(std::uint32_t* cookies, std::uint32_t* lengths, std::uint32_t max) noexcept {
+  PW_INLINE std::uint32_t collect(std::uint32_t* cookies, std::uint32_t* lengths,
+                                  std::uint32_t max) noexcept {
     if constexpr (kInOrder) return collectOrdered<true>(cookies, lengths, max);
     else return collectAny<true>(cookies, lengths, max);
   }
@@ -187,8 +193,8 @@ class PackedDriver {
 
   enum class Owner : std::uint8_t { kDevice, kUs, kNonsense };
 
-  // Whose the descriptor at the used position is. It was written by us for this lap, so that anything but "available" and
-  // "used" in this lap's colours is an impossible state.
+  // Whose the descriptor at the used position is. It was written by us for this lap, so that anything but
+  // "available" and "used" in this lap's colours is an impossible state.
   static PW_INLINE Owner ownerOf(std::uint64_t word, bool wrap) noexcept {
     const std::uint32_t bits = packed::flagsOf(word) & packed::kOwnerBits;
     if (PW_LIKELY(bits == packed::usedBits(wrap))) return Owner::kUs;
@@ -205,7 +211,8 @@ class PackedDriver {
   }
 
   // The first descriptor since the last publish() keeps its old flags until then.
-  PW_INLINE void write(packed::Desc* desc, std::uint32_t position, std::uint64_t addr, std::uint64_t word) noexcept {
+  PW_INLINE void write(packed::Desc* desc, std::uint32_t position, std::uint64_t addr,
+                       std::uint64_t word) noexcept {
     if (PW_UNLIKELY(pending_ == nullptr)) {
       storeRelaxed(desc[position].addr, addr);
       pending_ = desc + position;
@@ -260,10 +267,11 @@ class PackedDriver {
     return PW_UNLIKELY(broken && i == 0) ? kBroken : i;
   }
 
-  // §2.8.8: one used descriptor may answer for a whole batch and names its last buffer; those before it were used
-  // completely.
+  // §2.8.8: one used descriptor may answer for a whole batch and names its last buffer; those before it were
+  // used completely.
   template <bool kLengths>
-  PW_INLINE std::uint32_t collectOrdered(std::uint32_t* out, std::uint32_t* lengths, std::uint32_t max) noexcept {
+  PW_INLINE std::uint32_t collectOrdered(std::uint32_t* out, std::uint32_t* lengths,
+                                         std::uint32_t max) noexcept {
     const std::uint32_t count = std::min(max, inFlight_);
     std::uint32_t i = 0;
     while (i < count) {
@@ -273,7 +281,8 @@ class PackedDriver {
         if (owner == Owner::kDevice) break;
         const std::uint32_t id = packed::idOf(word);
         const std::uint32_t buffers = (id >= ids_.give ? id : id + size_) - ids_.give + 1;
-        if (PW_UNLIKELY(owner == Owner::kNonsense || id >= size_ || buffers > inFlight_)) return i == 0 ? kBroken : i;
+        if (PW_UNLIKELY(owner == Owner::kNonsense || id >= size_ || buffers > inFlight_))
+          return i == 0 ? kBroken : i;
         batchLeft_ = buffers;
         if constexpr (kLengths) batchLen_ = packed::lenOf(word);
       }
@@ -332,7 +341,8 @@ class PackedDriver {
   std::uint32_t lists_ = 0;
   // Descriptors made available since the last look at the device's wish for kicks.
   std::uint32_t unkicked_ = 0;
-  // In-order: what is left of the batch that the last used descriptor answered for, and that descriptor's length.
+  // In-order: what is left of the batch that the last used descriptor answered for, and that descriptor's
+  // length.
   std::uint32_t batchLeft_ = 0;
   std::uint32_t batchLen_ = 0;
   // The descriptor whose flags publish() writes, and with what.

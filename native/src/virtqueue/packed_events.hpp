@@ -1,5 +1,5 @@
-// Event suppression of a packed ring (virtio 1.2 §2.8.10): whether one side wants to hear of what the other has just
-// published. The same for both directions, so both ring classes use it.
+// Event suppression of a packed ring (virtio 1.2 §2.8.10): whether one side wants to hear of what the other
+// has just published. The same for both directions, so both ring classes use it.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,9 @@
 
 namespace pollwire::packed {
 
-// True when moving `moved` descriptors up to (`position`, `wrap`) calls for a notification, given the peer's structure.
-// Reserved flags and an offset outside the ring read as "enabled": at worst a notification too many.
+// True when moving `moved` descriptors up to (`position`, `wrap`) calls for a notification, given the peer's
+// structure. Reserved flags and an offset outside the ring read as "enabled": at worst a notification too
+// many.
 constexpr bool wantsEvent(std::uint32_t suppress, std::uint32_t size, std::uint32_t position, bool wrap,
                           std::uint32_t moved, bool eventIdx) noexcept {
   const std::uint32_t flags = suppress >> 16 & 3u;
@@ -18,7 +19,8 @@ constexpr bool wantsEvent(std::uint32_t suppress, std::uint32_t size, std::uint3
   if (flags != kEventDesc || !eventIdx) return true;
   const std::uint32_t offset = positionOf(suppress);
   if (offset >= size) return true;
-  // On a line where the present lap begins at 0, the descriptors of this move are [position - moved, position).
+  // On a line where the present lap begins at 0, the descriptors of this move are [position - moved,
+  // position).
   const auto end = static_cast<std::int64_t>(position);
   std::int64_t event = offset;
   if (wrapOf(suppress) != wrap) event -= size;

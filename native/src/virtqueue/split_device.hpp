@@ -1,15 +1,16 @@
-// Device side of a split virtqueue (virtio 1.2 §2.7): looks at what the driver made available, hands it back as used.
-// Knows neither packets nor sockets. The peer is hostile: each word is loaded once, each walk is bounded.
+// Device side of a split virtqueue (virtio 1.2 §2.7): looks at what the driver made available, hands it back
+// as used. Knows neither packets nor sockets. The peer is hostile: each word is loaded once, each walk is
+// bounded.
 #pragma once
 
 #include <cstdint>
 #include <cstring>
 
 #include "base/shared.hpp"
+#include "base/span.hpp"
 #include "base/wrap16.hpp"
 #include "virtqueue/head.hpp"
 #include "virtqueue/layout_split.hpp"
-#include "virtqueue/span.hpp"
 
 namespace pollwire {
 
@@ -18,22 +19,23 @@ class SplitDevice {
   static constexpr std::uint32_t kBroken = ~0u;
 
   SplitDevice() = default;
-  SplitDevice(split::Desc* desc, split::Avail* avail, split::Used* used, std::uint32_t size, std::uint16_t base, bool eventIdx,
-              bool indirect) noexcept
+  SplitDevice(split::Desc* desc, split::Avail* avail, split::Used* used, std::uint32_t size,
+              std::uint16_t base, bool eventIdx, bool indirect) noexcept
       : desc_(desc),
         avail_(avail),
         used_(used),
         size_(size),
         mask_(static_cast<std::uint16_t>(size - 1)),
         nextAvail_(base),
-        // A device that starts, or starts again, continues where the used ring stands with what it had answered.
+        // A device that starts, or starts again, continues where the used ring stands with what it had
+        // answered.
         usedIdx_(loadRelaxed(used->idx)),
         signalled_(usedIdx_),
         eventIdx_(eventIdx),
         indirect_(indirect) {}
 
-  // Continues where `other` stands, whose ring lies elsewhere now. The used index in memory is the peer's to change, so it
-  // is not asked again.
+  // Continues where `other` stands, whose ring lies elsewhere now. The used index in memory is the peer's to
+  // change, so it is not asked again.
   void takeOver(const SplitDevice& other) noexcept {
     nextAvail_ = other.nextAvail_;
     usedIdx_ = other.usedIdx_;
@@ -47,7 +49,8 @@ class SplitDevice {
   // What GET_VRING_BASE reports.
   std::uint32_t base() const noexcept { return nextAvail_; }
 
-  // How many chains wait. kBroken when the driver's index is further ahead than the ring has entries (§2.7.13.1).
+  // How many chains wait. kBroken when the driver's index is further ahead than the ring has entries
+  // (§2.7.13.1).
   PW_INLINE std::uint32_t available() const noexcept {
     // S1: pairs with the driver's release of avail->idx; makes its ring entries and descriptors visible.
     const std::uint16_t ahead = wrap16::distance(loadAcquire(avail_->idx), nextAvail_);
@@ -60,8 +63,8 @@ class SplitDevice {
     return ready == kBroken ? 0 : ready;
   }
 
-  // Copies the first `count` heads after the next one to answer, skipping `from` ring entries. All of them must be
-  // available(). Returns `count` (a packed ring may have fewer).
+  // Copies the first `count` heads after the next one to answer, skipping `from` ring entries. All of them
+  // must be available(). Returns `count` (a packed ring may have fewer).
   PW_INLINE std::uint32_t gather(Head* heads, std::uint32_t from, std::uint32_t count) const noexcept {
     for (std::uint32_t i = 0; i < count; i++) {
       const std::uint16_t id = loadRelaxed(avail_->ring[(nextAvail_ + from + i) & mask_]);
@@ -83,8 +86,8 @@ class SplitDevice {
     return count;
   }
 
-  // Translates the whole chain into `pieces` (appended): descriptors of the ring, then at most one indirect table. Bounded
-  // by the ring size and by what `pieces` takes.
+  // Translates the whole chain into `pieces` (appended): descriptors of the ring, then at most one indirect
+  // table. Bounded by the ring size and by what `pieces` takes.
   template <typename Space>
   ChainVerdict walk(const Head& head, Access access, Space& space, PieceList& pieces) const noexcept {
     split::Desc desc{head.addr, head.len, head.flags, head.next};
@@ -94,7 +97,8 @@ class SplitDevice {
     const std::uint64_t before = pieces.bytes();
     for (std::uint32_t budget = size_; budget > 0; budget--) {
       if (PW_UNLIKELY((desc.flags & split::kIndirect) != 0)) {
-        // §2.7.5.3: negotiated, the last of its chain, a multiple of 16 bytes, not inside another. WRITE means nothing here.
+        // §2.7.5.3: negotiated, the last of its chain, a multiple of 16 bytes, not inside another. WRITE
+        // means nothing here.
         if (!indirect_ || table != desc_ || (desc.flags & split::kNext) != 0) return ChainVerdict::kBadChain;
         if (desc.len == 0 || desc.len % sizeof(split::Desc) != 0) return ChainVerdict::kBadChain;
         tableSize = static_cast<std::uint32_t>(desc.len / sizeof(split::Desc));
@@ -119,7 +123,8 @@ class SplitDevice {
     return ChainVerdict::kBadChain;
   }
 
-  // Writes the used element `position` after those already published: `len` bytes were written into the chain.
+  // Writes the used element `position` after those already published: `len` bytes were written into the
+  // chain.
   PW_INLINE void putUsed(std::uint32_t position, const Head& head, std::uint32_t len) noexcept {
     split::UsedElem& element = used_->ring[(usedIdx_ + position) & mask_];
     // One 8-byte store.
@@ -135,7 +140,8 @@ class SplitDevice {
     storeRelease(used_->idx, usedIdx_);
   }
 
-  // Whether the driver wants a call for what was published since the last one (§2.7.7.1). Contains the store-load fence.
+  // Whether the driver wants a call for what was published since the last one (§2.7.7.1). Contains the
+  // store-load fence.
   PW_INLINE bool wantsCall() noexcept {
     fullFence();
     if (eventIdx_) {
@@ -146,8 +152,8 @@ class SplitDevice {
     return (loadRelaxed(avail_->flags) & split::kAvailNoInterrupt) == 0;
   }
 
-  // Asks the driver to kick on new buffers, or not to (§2.7.10). With EVENT_IDX "not" means an event index that lies
-  // behind: at worst one kick in 65,536 buffers.
+  // Asks the driver to kick on new buffers, or not to (§2.7.10). With EVENT_IDX "not" means an event index
+  // that lies behind: at worst one kick in 65,536 buffers.
   void setKickWanted(bool wanted) noexcept {
     if (eventIdx_) {
       if (wanted) storeRelaxed(*availEvent(), nextAvail_);
@@ -161,7 +167,8 @@ class SplitDevice {
  private:
   static PW_INLINE split::Desc load(const split::Desc* from) noexcept {
     const DescCopy copy = copyDesc(from);
-    return split::Desc{copy.addr, static_cast<std::uint32_t>(copy.word), static_cast<std::uint16_t>(copy.word >> 32),
+    return split::Desc{copy.addr, static_cast<std::uint32_t>(copy.word),
+                       static_cast<std::uint16_t>(copy.word >> 32),
                        static_cast<std::uint16_t>(copy.word >> 48)};
   }
 

@@ -1,6 +1,6 @@
-// Driver side of a split virtqueue (virtio 1.2 §2.7): posts buffers, takes back what the device used. Knows neither packets
-// nor sockets. The device is not trusted: nothing that it can write is read back, except for the used ring, of which each
-// element is loaded once and compared with what was posted.
+// Driver side of a split virtqueue (virtio 1.2 §2.7): posts buffers, takes back what the device used. Knows
+// neither packets nor sockets. The device is not trusted: nothing that it can write is read back, except for
+// the used ring, of which each element is loaded once and compared with what was posted.
 #pragma once
 
 #include <algorithm>
@@ -22,7 +22,8 @@ class SplitDriver {
 
   SplitDriver() = default;
   // `size` is a power of two. The caller zeroed the memory.
-  SplitDriver(split::Desc* desc, split::Avail* avail, split::Used* used, std::uint32_t size, std::uint32_t base, bool eventIdx)
+  SplitDriver(split::Desc* desc, split::Avail* avail, split::Used* used, std::uint32_t size,
+              std::uint32_t base, bool eventIdx)
       : desc_(desc),
         avail_(avail),
         used_(used),
@@ -56,8 +57,8 @@ class SplitDriver {
     return idAt<kInOrder>(0);
   }
 
-  // Posts buffers of one element for as long as `fill(i, buffer)` returns true: at most `limit`, and no more than there are
-  // free descriptors. Returns how many; publish() shows them to the device.
+  // Posts buffers of one element for as long as `fill(i, buffer)` returns true: at most `limit`, and no more
+  // than there are free descriptors. Returns how many; publish() shows them to the device.
   template <bool kInOrder, typename Fill>
   PW_INLINE std::uint32_t post(std::uint32_t limit, std::uint16_t flags, Fill&& fill) noexcept {
     const std::uint32_t count = std::min(limit, free_);
@@ -90,8 +91,9 @@ class SplitDriver {
       const bool more = i + 1 < count;
       const std::uint32_t next = more ? idAt<kInOrder>(i + 1) : 0;
       const std::uint32_t flags = elements[i].flags | (more ? kDescNext : 0u);
-      storeDesc(desc_ + id, elements[i].addr,
-                elements[i].len | static_cast<std::uint64_t>(flags) << 32 | static_cast<std::uint64_t>(next) << 48);
+      storeDesc(
+          desc_ + id, elements[i].addr,
+          elements[i].len | static_cast<std::uint64_t>(flags) << 32 | static_cast<std::uint64_t>(next) << 48);
       links_[id] = static_cast<std::uint16_t>(next);
       id = next;
     }
@@ -127,7 +129,8 @@ class SplitDriver {
     storeRelease(avail_->idx, nextAvail_);
   }
 
-  // Whether the device wants a kick for what was published since the last one (§2.7.10). Contains the store-load fence.
+  // Whether the device wants a kick for what was published since the last one (§2.7.10). Contains the
+  // store-load fence.
   PW_INLINE bool wantsKick() noexcept {
     fullFence();
     const std::uint16_t before = kicked_;
@@ -148,10 +151,11 @@ class SplitDriver {
     return std::min<std::uint32_t>(wrap16::distance(loadAcquire(used_->idx), nextUsed_), inFlight_);
   }
 
-  // Takes back at most `max` used buffers: cookies, and how many bytes the device says that it wrote (or kWholeBuffer).
-  // kBroken: the next one is not in flight, or the index ran ahead of what is.
+  // Takes back at most `max` used buffers: cookies, and how many bytes the device says that it wrote (or
+  // kWholeBuffer). kBroken: the next one is not in flight, or the index ran ahead of what is.
   template <bool kInOrder>
-  PW_INLINE std::uint32_t collect(std::uint32_t* cookies, std::uint32_t* lengths, std::uint32_t max) noexcept {
+  PW_INLINE std::uint32_t collect(std::uint32_t* cookies, std::uint32_t* lengths,
+                                  std::uint32_t max) noexcept {
     const std::uint32_t ready = published();
     if (PW_UNLIKELY(ready == kBroken)) return kBroken;
     const std::uint32_t count = std::min(ready, max);
@@ -160,7 +164,8 @@ class SplitDriver {
     else return collectAny<true>(cookies, lengths, count);
   }
 
-  // The same without lengths, for buffers that the device only reads. In order, the count alone says which ones.
+  // The same without lengths, for buffers that the device only reads. In order, the count alone says which
+  // ones.
   template <bool kInOrder>
   PW_INLINE std::uint32_t reclaim(std::uint32_t* cookies, std::uint32_t max) noexcept {
     const std::uint32_t ready = published();
@@ -193,7 +198,8 @@ class SplitDriver {
  private:
   // Used elements that the device shows and we have not taken.
   PW_INLINE std::uint32_t published() const noexcept {
-    // S4: pairs with the device's release of used->idx; makes its elements and what it wrote into buffers visible.
+    // S4: pairs with the device's release of used->idx; makes its elements and what it wrote into buffers
+    // visible.
     const std::uint32_t ready = wrap16::distance(loadAcquire(used_->idx), nextUsed_);
     return PW_LIKELY(ready <= inFlight_) ? ready : kBroken;
   }
@@ -207,7 +213,8 @@ class SplitDriver {
   }
 
   template <bool kLengths>
-  PW_INLINE std::uint32_t collectAny(std::uint32_t* out, std::uint32_t* lengths, std::uint32_t count) noexcept {
+  PW_INLINE std::uint32_t collectAny(std::uint32_t* out, std::uint32_t* lengths,
+                                     std::uint32_t count) noexcept {
     const std::uint32_t mask = mask_;
     const std::uint32_t size = size_;
     const std::uint32_t used = nextUsed_;
@@ -254,7 +261,8 @@ class SplitDriver {
     return collectBatch(out, lengths, count, ready);
   }
 
-  // §2.7.9: one element may answer for a whole batch and names its last buffer; those before it were used completely.
+  // §2.7.9: one element may answer for a whole batch and names its last buffer; those before it were used
+  // completely.
   PW_NOINLINE std::uint32_t collectBatch(std::uint32_t* out, std::uint32_t* lengths, std::uint32_t count,
                                          std::uint32_t ready) noexcept {
     for (std::uint32_t i = 0; i < count; i++) {
@@ -271,7 +279,8 @@ class SplitDriver {
     return count;
   }
 
-  // How many buffers in flight, the oldest first, end with the one whose head is `id`; 0: none of the first `limit`.
+  // How many buffers in flight, the oldest first, end with the one whose head is `id`; 0: none of the first
+  // `limit`.
   std::uint32_t buffersUpTo(std::uint32_t id, std::uint32_t limit) const noexcept {
     std::uint32_t at = ids_.give & mask_;
     for (std::uint32_t buffers = 1; buffers <= limit; buffers++) {

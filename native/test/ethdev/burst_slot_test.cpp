@@ -91,8 +91,8 @@ TEST(BurstSlot, ArmsOnlyWhatRunsAndForgetsWhenUnbound) {
   EXPECT_EQ(slot.arm(true).fd, -1) << "the descriptor of the last binding";
 }
 
-// The descriptor may be closed and its number given to something else while a lcore sleeps on it: reading it is allowed
-// only under the gate, and only while it is the slot's.
+// The descriptor may be closed and its number given to something else while a lcore sleeps on it: reading it
+// is allowed only under the gate, and only while it is the slot's.
 TEST(BurstSlot, DrainsOnlyTheDescriptorThatIsStillItsOwn) {
   BurstSlot slot;
   std::uint32_t calls = 0;

@@ -111,8 +111,8 @@ TEST_F(IdleWait, ClosedAndUnknownSlotsAreNothingToWaitFor) {
   EXPECT_FALSE(idle::wait(~0u, ids, 1000)) << "a thread that is no lcore";
 }
 
-// While the lcore sleeps, the ring stops, its descriptor is closed and the number is given to a socket. What arrives there
-// belongs to the socket's owner.
+// While the lcore sleeps, the ring stops, its descriptor is closed and the number is given to a socket. What
+// arrives there belongs to the socket's owner.
 TEST_F(IdleWait, NeverReadsADescriptorThatIsNoLongerTheSlots) {
   Source source;
   makeSource(source);

@@ -18,7 +18,8 @@ TEST_F(SlotTable, ASlotIsClosedUnboundAndCountsFromZero) {
   ASSERT_NE(slot, nullptr);
   EXPECT_EQ(slot->closed(), static_cast<std::uint32_t>(kSlotUnbound | kSlotPortStopped));
   ASSERT_NE(slot->counters(), nullptr);
-  EXPECT_EQ(reinterpret_cast<std::byte*>(slot->counters()), Arena::get()->base() + slots::countersOffset(*id));
+  EXPECT_EQ(reinterpret_cast<std::byte*>(slot->counters()),
+            Arena::get()->base() + slots::countersOffset(*id));
   for (const std::uint64_t value : slot->counters()->value) EXPECT_EQ(value, 0u);
   slots::release(*id);
 }
@@ -35,7 +36,8 @@ TEST_F(SlotTable, AReleasedSlotRunsNothingAndIsFreshWhenTakenAgain) {
   EXPECT_EQ(slot->run(&handle, 1), 0u);
   EXPECT_EQ(slot->counters(), nullptr) << "a released slot must not be bound by accident";
   EXPECT_EQ(*slots::allocate(), id);
-  EXPECT_EQ(slot->closed(), static_cast<std::uint32_t>(kSlotUnbound | kSlotPortStopped)) << "no reason of the last user";
+  EXPECT_EQ(slot->closed(), static_cast<std::uint32_t>(kSlotUnbound | kSlotPortStopped))
+      << "no reason of the last user";
   EXPECT_EQ(slot->counters()->value[kPACKETS], 0u);
   slots::release(id);
 }

@@ -1,4 +1,5 @@
-// Regions and address spaces: what a memory table may contain, and that translation agrees with a naive reference.
+// Regions and address spaces: what a memory table may contain, and that translation agrees with a naive
+// reference.
 #include "guest/regions.hpp"
 
 #include <fcntl.h>
@@ -45,7 +46,8 @@ TEST(MappedRegion, MapsAtAnyOffset) {
   auto whole = Mapping::mapFile(file.get(), 0, 16 * kPage);
   ASSERT_TRUE(whole.ok());
   for (std::uint64_t i = 0; i < 16 * kPage; i++) whole->data()[i] = static_cast<std::uint8_t>(i * 7 >> 4);
-  for (const std::uint64_t offset : {std::uint64_t{0}, kPage, std::uint64_t{1}, std::uint64_t{100}, 3 * kPage + 2048}) {
+  for (const std::uint64_t offset :
+       {std::uint64_t{0}, kPage, std::uint64_t{1}, std::uint64_t{100}, 3 * kPage + 2048}) {
     auto region = MappedRegion::map({0, 5000, 0, offset}, std::move(*duplicateFd(file.get())));
     ASSERT_TRUE(region.ok()) << region.status().detail();
     EXPECT_EQ(std::memcmp((*region)->host(), whole->data() + offset, 5000), 0) << "offset " << offset;
@@ -182,7 +184,8 @@ class Reference {
     for (const auto& region : table_.regions()) {
       const std::uint64_t start = user ? region->spec().userAddr : region->spec().guestAddr;
       const auto begin = static_cast<unsigned __int128>(addr);
-      if (begin < start || begin + length > static_cast<unsigned __int128>(start) + region->spec().size) continue;
+      if (begin < start || begin + length > static_cast<unsigned __int128>(start) + region->spec().size)
+        continue;
       if (begin == static_cast<unsigned __int128>(start) + region->spec().size) continue;
       return region->host() + (addr - start);
     }
@@ -208,7 +211,9 @@ TEST(RegionTable, AgreesWithTheReference) {
   std::mt19937_64 random(20240607);
   for (std::uint64_t round = 0; round < 60; round++) {
     // From 0 up, or up to the last address.
-    const std::uint64_t origin = round % 3 == 0 ? ~0ull - 0x3ffff : round % 3 == 1 ? 0 : 0x1'0000'0000ull * round;
+    const std::uint64_t origin = round % 3 == 0   ? ~0ull - 0x3ffff
+                                 : round % 3 == 1 ? 0
+                                                  : 0x1'0000'0000ull * round;
     std::vector<RegionSpec> specs;
     std::uint64_t at = 0;
     std::uint64_t user = 0x7000'0000'0000 + random() % 4096;
@@ -230,9 +235,11 @@ TEST(RegionTable, AgreesWithTheReference) {
       const RegionSpec& near = specs[random() % specs.size()];
       const std::uint64_t edge = random() % 2 == 0 ? near.guestAddr : near.guestAddr + near.size;
       const std::uint64_t addr = edge + random() % 64 - 32;
-      const std::uint64_t lengths[] = {0, 1, random() % 80, random() % 0x8000, near.size, ~0ull - random() % 64};
+      const std::uint64_t lengths[] = {
+          0, 1, random() % 80, random() % 0x8000, near.size, ~0ull - random() % 64};
       const std::uint64_t length = lengths[random() % 6];
-      ASSERT_EQ(table.find(addr, length, hint), reference.find(addr, length, false)) << addr << " + " << length;
+      ASSERT_EQ(table.find(addr, length, hint), reference.find(addr, length, false))
+          << addr << " + " << length;
       const std::uint64_t userAddr = near.userAddr + (addr - near.guestAddr);
       ASSERT_EQ(table.findUser(userAddr, length), reference.find(userAddr, length, true));
       if (length > 0x8000) continue;

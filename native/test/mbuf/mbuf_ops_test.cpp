@@ -218,7 +218,8 @@ TEST_F(MbufOps, CopyAndCloneGiveUpCleanlyWhenThePoolIsEmpty) {
   EXPECT_EQ(copyPacket(packet, tiny), kNoHandle);
   EXPECT_EQ(clonePacket(packet, tiny), kNoHandle);
   EXPECT_EQ(tiny.available(), 2u);
-  for (Handle handle = packet; handle != kNoHandle; handle = mbufOf(handle)->next) EXPECT_EQ(mbufOf(handle)->refcnt, 1u);
+  for (Handle handle = packet; handle != kNoHandle; handle = mbufOf(handle)->next)
+    EXPECT_EQ(mbufOf(handle)->refcnt, 1u);
   freeChain(packet);
 }
 
@@ -310,9 +311,10 @@ TEST_F(MbufOps, FreeBurstOfEverythingAtOnce) {
   Mempool& other = makePool(64);
   const Handle shared = makePacket(pool, patternBytes(10));
   const Handle burst[] = {
-      makePacket(pool, patternBytes(10)),   makePacket(pool, patternBytes(5000)), makePacket(other, patternBytes(10)),
-      makePacket(other, patternBytes(10)),  clonePacket(shared, other),           shared,
-      makePacket(pool, patternBytes(10)),   makePacket(other, patternBytes(9000)),
+      makePacket(pool, patternBytes(10)),  makePacket(pool, patternBytes(5000)),
+      makePacket(other, patternBytes(10)), makePacket(other, patternBytes(10)),
+      clonePacket(shared, other),          shared,
+      makePacket(pool, patternBytes(10)),  makePacket(other, patternBytes(9000)),
   };
   freeBurst(burst, 8);
   EXPECT_EQ(pool.available(), 64u);

@@ -18,7 +18,8 @@ class ArenaLife : public ::testing::Test {
 };
 
 TEST_F(ArenaLife, RefusesSizesOutsideItsLimits) {
-  for (const std::uint64_t bytes : {std::uint64_t{0}, Arena::kMinBytes - 1, Arena::kMaxBytes + 1, ~std::uint64_t{0}}) {
+  for (const std::uint64_t bytes :
+       {std::uint64_t{0}, Arena::kMinBytes - 1, Arena::kMaxBytes + 1, ~std::uint64_t{0}}) {
     const Status status = Arena::create(bytes, HugePages::kNever);
     EXPECT_EQ(status.code(), StatusCode::kOutOfRange);
     EXPECT_NE(status.detail().find("4 to 4096 MiB"), std::string::npos) << status.detail();

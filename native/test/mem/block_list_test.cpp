@@ -53,7 +53,8 @@ TEST(BlockList, ReleasesOnlyWhatStartsABlock) {
   EXPECT_TRUE(list.blocks().empty());
 }
 
-// Random allocations and releases: blocks never overlap, stay inside and aligned, and everything can be given back.
+// Random allocations and releases: blocks never overlap, stay inside and aligned, and everything can be given
+// back.
 TEST(BlockList, BlocksNeverOverlap) {
   constexpr std::uint64_t kEnd = 64 << 10;
   std::mt19937 random(7);

@@ -35,7 +35,9 @@ class VlanStrip : public ArenaTest {
 };
 
 Frame untagged() { return Frame().ether(kEtherIpv4).ipv4(17, 8).udp(1, 2, 0); }
-Frame tagged(unsigned tci) { return Frame().ether(kEtherVlan).vlan(tci, kEtherIpv4).ipv4(17, 8).udp(1, 2, 0); }
+Frame tagged(unsigned tci) {
+  return Frame().ether(kEtherVlan).vlan(tci, kEtherIpv4).ipv4(17, 8).udp(1, 2, 0);
+}
 
 TEST_F(VlanStrip, MovesTheTagIntoTheMbuf) {
   Mbuf& mbuf = packet(tagged(0xa123));
@@ -74,7 +76,8 @@ TEST_F(VlanStrip, KeepsWhatIsKnownAboutThePacketTrue) {
   free();
 
   // Of two tags the outer one goes, and the packet still has one.
-  Mbuf& two = packet(Frame().ether(kEtherVlan).vlan(7, kEtherVlan).vlan(8, kEtherIpv4).ipv4(17, 8).udp(1, 2, 0));
+  Mbuf& two =
+      packet(Frame().ether(kEtherVlan).vlan(7, kEtherVlan).vlan(8, kEtherIpv4).ipv4(17, 8).udp(1, 2, 0));
   two.packetType = PTYPE_L2_ETHER_QINQ | PTYPE_L3_IPV4 | PTYPE_L4_UDP;
   two.l2Len = 22;
   offload::stripVlan(two);

@@ -1,5 +1,5 @@
-// ArenaTest: a small arena for one test. At the end every mbuf must be back in its pool and the ownership check must have
-// seen nothing that the test did not announce.
+// ArenaTest: a small arena for one test. At the end every mbuf must be back in its pool and the ownership
+// check must have seen nothing that the test did not announce.
 #pragma once
 
 #include <gtest/gtest.h>

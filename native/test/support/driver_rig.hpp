@@ -1,5 +1,5 @@
-// DriverRig: a driver-side ring and the device side of the same layout over plain memory, for tests that step both. The
-// layouts are SplitLayout and PackedLayout; addresses are pointers.
+// DriverRig: a driver-side ring and the device side of the same layout over plain memory, for tests that step
+// both. The layouts are SplitLayout and PackedLayout; addresses are pointers.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -38,16 +38,20 @@ struct SplitLayout {
   // Near the end, so that every test takes the indices past 65,535.
   static constexpr std::uint32_t startFor(std::uint32_t) { return 65530; }
 
-  static std::size_t bytes(std::uint32_t size) { return 16ull * size + 128 + 2ull * size + 128 + 8ull * size + 128; }
+  static std::size_t bytes(std::uint32_t size) {
+    return 16ull * size + 128 + 2ull * size + 128 + 8ull * size + 128;
+  }
   static Driver driver(LineMemory& memory, std::uint32_t size, std::uint32_t base, bool eventIdx) {
     return Driver(desc(memory), avail(memory, size), used(memory, size), size, base, eventIdx);
   }
   static Device device(LineMemory& memory, std::uint32_t size, std::uint32_t base, bool eventIdx) {
-    return Device(desc(memory), avail(memory, size), used(memory, size), size, static_cast<std::uint16_t>(base), eventIdx,
-                  true);
+    return Device(desc(memory), avail(memory, size), used(memory, size), size,
+                  static_cast<std::uint16_t>(base), eventIdx, true);
   }
   static split::Desc* desc(LineMemory& memory) { return memory.at<split::Desc>(0); }
-  static split::Avail* avail(LineMemory& memory, std::uint32_t size) { return memory.at<split::Avail>(16ull * size); }
+  static split::Avail* avail(LineMemory& memory, std::uint32_t size) {
+    return memory.at<split::Avail>(16ull * size);
+  }
   static split::Used* used(LineMemory& memory, std::uint32_t size) {
     return memory.at<split::Used>(16ull * size + (2ull * size + 6 + 63) / 64 * 64);
   }
@@ -77,7 +81,9 @@ struct PackedLayout {
 
 // Every address is memory of this process.
 struct FlatSpace {
-  std::byte* translate(std::uint64_t addr, std::uint32_t, Access) { return reinterpret_cast<std::byte*>(addr); }
+  std::byte* translate(std::uint64_t addr, std::uint32_t, Access) {
+    return reinterpret_cast<std::byte*>(addr);
+  }
   bool collect(std::uint64_t, std::uint32_t, Access, PieceList&) { return false; }
 };
 
@@ -88,13 +94,15 @@ struct DriverRig {
         driver(Layout::driver(memory, size, Layout::startFor(size), eventIdx)),
         device(Layout::device(memory, size, driver.base(), eventIdx)) {}
 
-  // Posts `count` buffers of one element with cookies from `cookie` on; `addr` and `len` follow from the cookie.
+  // Posts `count` buffers of one element with cookies from `cookie` on; `addr` and `len` follow from the
+  // cookie.
   template <bool kInOrder>
   std::uint32_t post(std::uint32_t count, std::uint32_t cookie, std::uint16_t flags = 0) {
-    const std::uint32_t posted = driver.template post<kInOrder>(count, flags, [&](std::uint32_t i, DriverBuffer& buffer) {
-      buffer = DriverBuffer{addrOf(cookie + i), lenOf(cookie + i), cookie + i};
-      return true;
-    });
+    const std::uint32_t posted =
+        driver.template post<kInOrder>(count, flags, [&](std::uint32_t i, DriverBuffer& buffer) {
+          buffer = DriverBuffer{addrOf(cookie + i), lenOf(cookie + i), cookie + i};
+          return true;
+        });
     driver.publish();
     return posted;
   }

@@ -1,5 +1,5 @@
-// FakeGuest: a guest's virtio-net driver over two rings in its memory: posts rx buffers, sends packets in any shape, collects
-// what was used. `Ring` is the driver's side of a ring, such as SplitGuestRing.
+// FakeGuest: a guest's virtio-net driver over two rings in its memory: posts rx buffers, sends packets in any
+// shape, collects what was used. `Ring` is the driver's side of a ring, such as SplitGuestRing.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -45,7 +45,8 @@ class FakeGuest {
   }
   bool post(std::uint32_t size) { return post(std::span(&size, 1)); }
   // The same at a place that the caller chose, with a byte between the buffers.
-  bool postAt(std::uint64_t addr, std::span<const std::uint32_t> sizes, Placement placement = Placement::kDirect) {
+  bool postAt(std::uint64_t addr, std::span<const std::uint32_t> sizes,
+              Placement placement = Placement::kDirect) {
     std::vector<Segment> chain;
     for (const std::uint32_t size : sizes) {
       chain.push_back(Segment{addr, size, true});
@@ -97,11 +98,12 @@ class FakeGuest {
 
   // Sending.
 
-  // One tx chain that holds header and frame, cut into pieces of these sizes; the last piece takes the rest. False when
-  // the ring is full.
+  // One tx chain that holds header and frame, cut into pieces of these sizes; the last piece takes the rest.
+  // False when the ring is full.
   bool send(std::span<const std::byte> frame, std::span<const std::uint32_t> sizes = {},
             Placement placement = Placement::kDirect, const virtio::NetHdr& header = {}) {
-    return sendAt(memory.alloc(frame.size() + headerLen_ + sizes.size() + 1, 1), frame, sizes, placement, header);
+    return sendAt(memory.alloc(frame.size() + headerLen_ + sizes.size() + 1, 1), frame, sizes, placement,
+                  header);
   }
   bool sendAt(std::uint64_t addr, std::span<const std::byte> frame, std::span<const std::uint32_t> sizes = {},
               Placement placement = Placement::kDirect, const virtio::NetHdr& header = {}) {
@@ -111,7 +113,8 @@ class FakeGuest {
     std::vector<Segment> chain;
     std::size_t done = 0;
     for (std::size_t i = 0; done < bytes.size(); i++) {
-      const std::size_t piece = i < sizes.size() ? std::min<std::size_t>(sizes[i], bytes.size() - done) : bytes.size() - done;
+      const std::size_t piece =
+          i < sizes.size() ? std::min<std::size_t>(sizes[i], bytes.size() - done) : bytes.size() - done;
       memory.write(addr, std::span(bytes).subspan(done, piece));
       chain.push_back(Segment{addr, static_cast<std::uint32_t>(piece), false});
       done += piece;
@@ -127,7 +130,8 @@ class FakeGuest {
   // How many sent chains came back.
   std::uint32_t reclaim() {
     const std::vector<UsedChain> list = tx.collect();
-    for (const UsedChain& chain : list) EXPECT_EQ(chain.len, 0u) << "a device writes nothing into a sent packet";
+    for (const UsedChain& chain : list)
+      EXPECT_EQ(chain.len, 0u) << "a device writes nothing into a sent packet";
     return static_cast<std::uint32_t>(list.size());
   }
 

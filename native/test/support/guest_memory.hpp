@@ -1,5 +1,6 @@
-// GuestMemory: a guest's memory in a memfd. Regions that are neighbours in guest addresses lie apart in the file and in user
-// addresses, begin in the middle of a page, and are surrounded by bytes that nobody may touch.
+// GuestMemory: a guest's memory in a memfd. Regions that are neighbours in guest addresses lie apart in the
+// file and in user addresses, begin in the middle of a page, and are surrounded by bytes that nobody may
+// touch.
 #pragma once
 
 #include <fcntl.h>
@@ -35,7 +36,8 @@ class GuestMemory {
     const std::uint64_t step = alignUp(size, 4096) + 3 * 4096;
     for (std::uint32_t i = 0; i < count; i++) {
       // In the file the last region comes first.
-      specs_.push_back(RegionSpec{kBase + i * size, size, kUserBase + i * 0x10'0000'0000, 0x1230 + (count - 1 - i) * step});
+      specs_.push_back(RegionSpec{kBase + i * size, size, kUserBase + i * 0x10'0000'0000,
+                                  0x1230 + (count - 1 - i) * step});
     }
     MemoryFileOptions options;
     options.name = "fake-guest";
@@ -145,7 +147,8 @@ class GuestMemory {
     if (!surroundings_) return;
     std::uint64_t at = 0;
     auto sorted = specs_;
-    std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.mmapOffset < b.mmapOffset; });
+    std::sort(sorted.begin(), sorted.end(),
+              [](const auto& a, const auto& b) { return a.mmapOffset < b.mmapOffset; });
     for (const RegionSpec& spec : sorted) {
       expectCanaries(at, spec.mmapOffset);
       at = spec.mmapOffset + spec.size;

@@ -1,5 +1,5 @@
-// HandDevice: a virtio driver of ours with one queue, and the device side of its ring in the test's hands: it writes and
-// reads posted buffers itself, and answers what it likes.
+// HandDevice: a virtio driver of ours with one queue, and the device side of its ring in the test's hands: it
+// writes and reads posted buffers itself, and answers what it likes.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -41,12 +41,13 @@ class HandDevice {
     EXPECT_TRUE(started.ok()) << started.detail();
     const bool eventIdx = (features & virtio::kRingEventIdx) != 0;
     if constexpr (Layout::kPacked) {
-      device = PackedDevice(at<packed::Desc>(areas->addresses.desc), at<packed::EventSuppress>(areas->addresses.driver),
-                            at<packed::EventSuppress>(areas->addresses.device), options.size, areas->base, eventIdx, true);
+      device = PackedDevice(
+          at<packed::Desc>(areas->addresses.desc), at<packed::EventSuppress>(areas->addresses.driver),
+          at<packed::EventSuppress>(areas->addresses.device), options.size, areas->base, eventIdx, true);
     } else {
       device = SplitDevice(at<split::Desc>(areas->addresses.desc), at<split::Avail>(areas->addresses.driver),
-                           at<split::Used>(areas->addresses.device), options.size, static_cast<std::uint16_t>(areas->base),
-                           eventIdx, true);
+                           at<split::Used>(areas->addresses.device), options.size,
+                           static_cast<std::uint16_t>(areas->base), eventIdx, true);
     }
   }
   ~HandDevice() {

@@ -1,5 +1,5 @@
-// A vhost device and a virtio driver of one process, joined over the arena: what the benchmarks and the loopback tests run.
-// Index 0 is the ring by which the driver receives, 1 the one by which it transmits.
+// A vhost device and a virtio driver of one process, joined over the arena: what the benchmarks and the
+// loopback tests run. Index 0 is the ring by which the driver receives, 1 the one by which it transmits.
 #pragma once
 
 #include <fcntl.h>

@@ -1,5 +1,6 @@
-// PackedGuestRing: the driver's side of a packed ring (virtio 1.2 §2.8), small and literal, with raw access for tests that
-// break the rules. The members of SplitGuestRing, so that FakeGuest and VhostLink run on it; independent of PackedDriver.
+// PackedGuestRing: the driver's side of a packed ring (virtio 1.2 §2.8), small and literal, with raw access
+// for tests that break the rules. The members of SplitGuestRing, so that FakeGuest and VhostLink run on it;
+// independent of PackedDriver.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -44,8 +45,12 @@ class PackedGuestRing {
 
   vhost::RingConfig config(std::uint64_t features) const {
     const std::uint32_t half = packed::withWrap(next_.position, next_.wrap);
-    return vhost::RingConfig{size_, memory_.userAddr(desc),        memory_.userAddr(avail), memory_.userAddr(used),
-                             packed::makeBase(half, half), features};
+    return vhost::RingConfig{size_,
+                             memory_.userAddr(desc),
+                             memory_.userAddr(avail),
+                             memory_.userAddr(used),
+                             packed::makeBase(half, half),
+                             features};
   }
   std::uint32_t size() const { return size_; }
   // Ring memory that the device may write.
@@ -66,8 +71,7 @@ class PackedGuestRing {
     if (placement == Placement::kDirect) {
       for (std::size_t i = 0; i < chain.size(); i++) {
         const bool last = i + 1 == chain.size();
-        push(chain[i].addr, chain[i].len, last ? id : std::uint16_t{0xdead},
-             flagsOf(chain[i], !last));
+        push(chain[i].addr, chain[i].len, last ? id : std::uint16_t{0xdead}, flagsOf(chain[i], !last));
       }
     } else {
       const std::uint64_t table = writeTable(id, chain);
@@ -77,11 +81,13 @@ class PackedGuestRing {
   }
   // Shows everything that was added to the device, the first descriptor last.
   void publish() {
-    for (auto at = pending_.rbegin(); at != pending_.rend(); ++at) storeRelease(wordAt(at->position), at->word);
+    for (auto at = pending_.rbegin(); at != pending_.rend(); ++at)
+      storeRelease(wordAt(at->position), at->word);
     pending_.clear();
   }
   bool hasUsed() const {
-    return (packed::flagsOf(loadAcquire(wordAt(seen_.position))) & packed::kOwnerBits) == packed::usedBits(seen_.wrap) &&
+    return (packed::flagsOf(loadAcquire(wordAt(seen_.position))) & packed::kOwnerBits) ==
+               packed::usedBits(seen_.wrap) &&
            !inFlight_.empty();
   }
   std::vector<UsedChain> collect() {
@@ -91,11 +97,13 @@ class PackedGuestRing {
       const std::uint16_t id = packed::idOf(word);
       const auto found = inFlight_.find(id);
       if (found == inFlight_.end()) {
-        ADD_FAILURE() << "descriptor " << seen_.position << " names buffer " << id << ", which is not in flight";
+        ADD_FAILURE() << "descriptor " << seen_.position << " names buffer " << id
+                      << ", which is not in flight";
         return list;
       }
       const std::uint32_t len = packed::lenOf(word);
-      EXPECT_EQ((packed::flagsOf(word) & packed::kWrite) != 0, len != 0) << "WRITE says whether there is data";
+      EXPECT_EQ((packed::flagsOf(word) & packed::kWrite) != 0, len != 0)
+          << "WRITE says whether there is data";
       seen_ = after(seen_, found->second);
       left_ += found->second;
       inFlight_.erase(found);
@@ -129,13 +137,16 @@ class PackedGuestRing {
   // The next descriptor, marked available at the next publish(); the driver forgets that it has it.
   void push(std::uint64_t addr, std::uint32_t len, std::uint16_t id, std::uint32_t flags) {
     memory_.as<packed::Desc>(desc + 16ull * next_.position)->addr = addr;
-    pending_.push_back(Pending{next_.position, packed::makeWord(len, id, flags | packed::availBits(next_.wrap))});
+    pending_.push_back(
+        Pending{next_.position, packed::makeWord(len, id, flags | packed::availBits(next_.wrap))});
     next_ = after(next_, 1);
   }
   void setDesc(std::uint32_t index, std::uint64_t addr, std::uint64_t word) {
     *memory_.as<packed::Desc>(desc + 16ull * index) = packed::Desc{addr, word};
   }
-  std::uint64_t& wordAt(std::uint32_t position) const { return memory_.as<packed::Desc>(desc + 16ull * position)->word; }
+  std::uint64_t& wordAt(std::uint32_t position) const {
+    return memory_.as<packed::Desc>(desc + 16ull * position)->word;
+  }
   void setDriverEvent(std::uint32_t word) { storeRelaxed(*memory_.as<std::uint32_t>(avail), word); }
   std::uint32_t deviceEvent() const { return loadRelaxed(*memory_.as<std::uint32_t>(used)); }
   std::uint32_t nextPosition() const { return next_.position; }

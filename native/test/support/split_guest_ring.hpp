@@ -1,5 +1,6 @@
-// SplitGuestRing: the driver's side of a split ring (virtio 1.2 §2.7), small and literal, with raw access for tests that
-// break the rules. FakeGuest builds packets on it; a ring of another layout needs the same members.
+// SplitGuestRing: the driver's side of a split ring (virtio 1.2 §2.7), small and literal, with raw access for
+// tests that break the rules. FakeGuest builds packets on it; a ring of another layout needs the same
+// members.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -63,7 +64,8 @@ class SplitGuestRing {
   }
 
   vhost::RingConfig config(std::uint64_t features) const {
-    return vhost::RingConfig{size_, memory_.userAddr(desc), memory_.userAddr(avail), memory_.userAddr(used), next_, features};
+    return vhost::RingConfig{
+        size_, memory_.userAddr(desc), memory_.userAddr(avail), memory_.userAddr(used), next_, features};
   }
   std::uint32_t size() const { return size_; }
   // Ring memory that the device may write.
@@ -73,20 +75,24 @@ class SplitGuestRing {
 
   // Puts a chain into the ring; its id. Nothing when there are too few free descriptors.
   std::optional<std::uint16_t> add(std::span<const Segment> chain, Placement placement) {
-    const std::size_t inRing = placement == Placement::kDirect ? chain.size() : placement == Placement::kMixed ? 2 : 1;
+    const std::size_t inRing = placement == Placement::kDirect  ? chain.size()
+                               : placement == Placement::kMixed ? 2
+                                                                : 1;
     if (free_.size() < inRing) return std::nullopt;
     std::vector<std::uint16_t> ids(free_.rbegin(), free_.rbegin() + static_cast<std::ptrdiff_t>(inRing));
     free_.resize(free_.size() - inRing);
     if (placement == Placement::kDirect) {
       for (std::size_t i = 0; i < chain.size(); i++) {
         const bool last = i + 1 == chain.size();
-        setDesc(ids[i], chain[i].addr, chain[i].len, flagsOf(chain[i], !last), last ? std::uint16_t{0xdead} : ids[i + 1]);
+        setDesc(ids[i], chain[i].addr, chain[i].len, flagsOf(chain[i], !last),
+                last ? std::uint16_t{0xdead} : ids[i + 1]);
       }
     } else {
       const std::size_t before = inRing - 1;
       if (before == 1) setDesc(ids[0], chain[0].addr, chain[0].len, flagsOf(chain[0], true), ids[1]);
       const std::uint64_t table = writeTable(ids[0], chain.subspan(before));
-      setDesc(ids[before], table, static_cast<std::uint32_t>(16 * (chain.size() - before)), split::kIndirect, 0xbeef);
+      setDesc(ids[before], table, static_cast<std::uint32_t>(16 * (chain.size() - before)), split::kIndirect,
+              0xbeef);
     }
     inFlight_[ids[0]] = ids;
     offer(ids[0]);
@@ -102,7 +108,8 @@ class SplitGuestRing {
       const auto id = static_cast<std::uint16_t>(element.id);
       const auto found = inFlight_.find(id);
       if (element.id >= size_ || found == inFlight_.end()) {
-        ADD_FAILURE() << "used element " << seen_ << " names chain " << element.id << ", which is not in flight";
+        ADD_FAILURE() << "used element " << seen_ << " names chain " << element.id
+                      << ", which is not in flight";
         return list;
       }
       free_.insert(free_.end(), found->second.rbegin(), found->second.rend());
@@ -124,7 +131,8 @@ class SplitGuestRing {
 
   // Raw access.
 
-  void setDesc(std::uint32_t index, std::uint64_t addr, std::uint32_t len, std::uint16_t flags, std::uint16_t next) {
+  void setDesc(std::uint32_t index, std::uint64_t addr, std::uint32_t len, std::uint16_t flags,
+               std::uint16_t next) {
     *memory_.as<split::Desc>(desc + 16ull * index) = split::Desc{addr, len, flags, next};
   }
   // Puts a head into the next entry of the available ring, whatever it is.
@@ -135,12 +143,21 @@ class SplitGuestRing {
   void setAvailFlags(std::uint16_t flags) { storeRelaxed(*memory_.as<std::uint16_t>(avail), flags); }
   void setAvailIdx(std::uint16_t index) { storeRelease(*memory_.as<std::uint16_t>(avail + 2), index); }
   void setUsedIdx(std::uint16_t index) { storeRelease(*memory_.as<std::uint16_t>(used + 2), index); }
-  void setUsedEvent(std::uint16_t index) { storeRelaxed(*memory_.as<std::uint16_t>(avail + 4 + 2ull * size_), index); }
+  void setUsedEvent(std::uint16_t index) {
+    storeRelaxed(*memory_.as<std::uint16_t>(avail + 4 + 2ull * size_), index);
+  }
   std::uint16_t usedIdx() const { return loadAcquire(*memory_.as<std::uint16_t>(used + 2)); }
   split::UsedElem usedEntry(std::uint16_t index) const {
     return *memory_.as<split::UsedElem>(used + 4 + 8ull * (index % size_));
   }
   std::uint16_t nextAvail() const { return next_; }
+  // Used elements that collect() has not seen yet; those of raw chains are taken out by skipUsed().
+  std::uint16_t pendingUsed() const { return wrap16::distance(usedIdx(), seen_); }
+  split::UsedElem skipUsed() {
+    const split::UsedElem element = usedEntry(seen_);
+    seen_ = wrap16::advance(seen_, 1);
+    return element;
+  }
 
  private:
   bool kickWantedAt(std::uint16_t published, std::uint32_t count) const {
@@ -162,8 +179,8 @@ class SplitGuestRing {
     }
     for (std::size_t i = 0; i < chain.size(); i++) {
       const bool last = i + 1 == chain.size();
-      *memory_.as<split::Desc>(table.addr + 16 * i) =
-          split::Desc{chain[i].addr, chain[i].len, flagsOf(chain[i], !last), static_cast<std::uint16_t>(i + 1)};
+      *memory_.as<split::Desc>(table.addr + 16 * i) = split::Desc{
+          chain[i].addr, chain[i].len, flagsOf(chain[i], !last), static_cast<std::uint16_t>(i + 1)};
     }
     return table.addr;
   }

@@ -1,4 +1,5 @@
-// VhostTest: a vhost device with one queue pair, both slots open, and a FakeGuest on the other side of its rings.
+// VhostTest: a vhost device with one queue pair, both slots open, and a FakeGuest on the other side of its
+// rings.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -1,4 +1,5 @@
-// Guest → us: every size and shape arrives bit by bit, and what the device owes the guest (used elements, calls) is exact.
+// Guest → us: every size and shape arrives bit by bit, and what the device owes the guest (used elements,
+// calls) is exact.
 #include <gtest/gtest.h>
 
 #include "support/vhost_test.hpp"
@@ -230,7 +231,8 @@ TEST_F(VhostRx, CallsWhenTheFlagAllows) {
   EXPECT_EQ(link.rxCount(kNOTIFICATIONS_SUPPRESSED), 1u) << "an empty poll owes nothing";
 }
 
-// With an event index: one call for the burst in which that buffer was used, none for the others, across the wrap.
+// With an event index: one call for the burst in which that buffer was used, none for the others, across the
+// wrap.
 TEST_F(VhostRx, CallsAtTheEventIndex) {
   Mempool& pool = makePool(64);
   Link link(pool, {.features = kMergeable | virtio::kRingEventIdx});
@@ -291,7 +293,8 @@ TEST_F(VhostRx, OnlyFramesThatAPacketCanBeAreInjected) {
   for (const std::size_t size : {0u, 13u, 65536u, 1u << 20}) {
     EXPECT_EQ(link.device.inject(Link::kGuestTx, ByteVector(size)).code(), StatusCode::kOutOfRange) << size;
   }
-  EXPECT_EQ(link.device.inject(Link::kGuestRx, patternBytes(64)).code(), StatusCode::kBadState) << "a ring that we send to";
+  EXPECT_EQ(link.device.inject(Link::kGuestRx, patternBytes(64)).code(), StatusCode::kBadState)
+      << "a ring that we send to";
   EXPECT_EQ(link.device.inject(7, patternBytes(64)).code(), StatusCode::kNotFound);
   ASSERT_TRUE(link.device.inject(Link::kGuestTx, patternBytes(65535)).ok());
   EXPECT_EQ(link.receiveFrames(), only(patternBytes(65535)));

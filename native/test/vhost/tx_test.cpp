@@ -1,4 +1,5 @@
-// Us → guest: every size into buffers of every shape, and what happens when they are too few, too small or too many.
+// Us → guest: every size into buffers of every shape, and what happens when they are too few, too small or
+// too many.
 #include <gtest/gtest.h>
 
 #include "support/vhost_test.hpp"
@@ -10,7 +11,8 @@ using Link = VhostLink<>;
 using VhostTx = ArenaTest;
 
 // Posts until the ring is full or `count` buffers are there.
-void fill(Link& link, std::uint32_t size, std::uint32_t count = ~0u, Placement placement = Placement::kDirect) {
+void fill(Link& link, std::uint32_t size, std::uint32_t count = ~0u,
+          Placement placement = Placement::kDirect) {
   for (std::uint32_t i = 0; i < count && link.guest.post(std::span(&size, 1), placement); i++) {
   }
 }
@@ -149,10 +151,12 @@ TEST_F(VhostTx, AFullRingLeavesTheRestWithTheCaller) {
   std::uint32_t seen = 0;
   std::uint32_t sent = 5;
   while (sent < 20) {
-    for (const ReceivedPacket& packet : link.guest.receive(true)) EXPECT_EQ(packet.frame, patternBytes(100, seen++));
+    for (const ReceivedPacket& packet : link.guest.receive(true))
+      EXPECT_EQ(packet.frame, patternBytes(100, seen++));
     sent += link.txSlot().run(burst.data() + sent, 20 - sent);
   }
-  for (const ReceivedPacket& packet : link.guest.receive()) EXPECT_EQ(packet.frame, patternBytes(100, seen++));
+  for (const ReceivedPacket& packet : link.guest.receive())
+    EXPECT_EQ(packet.frame, patternBytes(100, seen++));
   EXPECT_EQ(seen, 20u);
 }
 
@@ -217,7 +221,8 @@ TEST_F(VhostTx, PacketsThatNoBufferTakes) {
   }
 }
 
-// Packets that take more heads than are looked at in one go, mixed with small ones and with ones that do not fit.
+// Packets that take more heads than are looked at in one go, mixed with small ones and with ones that do not
+// fit.
 TEST_F(VhostTx, PacketsBeyondTheWindowOfHeads) {
   Mempool& pool = makePool(128);
   Link link(pool, {.ringSize = 256});
@@ -231,7 +236,8 @@ TEST_F(VhostTx, PacketsBeyondTheWindowOfHeads) {
       burst.push_back(makePacket(pool, patternBytes(size, size)));
       if (size != 30000) expected.push_back(patternBytes(size, size));
     }
-    // 30,000 bytes are more than the ring can ever hold at once, behind what the others took it is merely full.
+    // 30,000 bytes are more than the ring can ever hold at once, behind what the others took it is merely
+    // full.
     const std::uint32_t done = link.txSlot().run(burst.data(), static_cast<std::uint32_t>(burst.size()));
     EXPECT_EQ(done, 4u);
     EXPECT_EQ(link.txSlot().run(burst.data() + 4, 3), 0u);

@@ -1,5 +1,5 @@
-// A vhost device as the control plane sees it: rings start and stop at the right place, descriptors are replaced, states and
-// errors are what they should be. Memory tables: vhost_memory_test.cpp.
+// A vhost device as the control plane sees it: rings start and stop at the right place, states and errors are
+// what they should be. Memory tables: vhost_memory_test.cpp; kick and call: vhost_notify_test.cpp.
 #include "vhost/vhost_device.hpp"
 
 #include <gtest/gtest.h>
@@ -44,7 +44,8 @@ TEST_F(VhostDevice, UnknownRingsAndSlotsAreNamed) {
   const std::uint32_t slot = *slots::allocate();
   says(device.bind(1, slot, vhost::Direction::kRx, {}), StatusCode::kNotFound, "needs a pool");
   EXPECT_TRUE(device.bind(1, slot, vhost::Direction::kRx, {.pool = pool.id()}).ok());
-  says(device.bind(1, slot, vhost::Direction::kRx, {.pool = pool.id()}), StatusCode::kBusy, "ring 1 is bound");
+  says(device.bind(1, slot, vhost::Direction::kRx, {.pool = pool.id()}), StatusCode::kBusy,
+       "ring 1 is bound");
   EXPECT_TRUE(device.unbind(1).ok());
   EXPECT_TRUE(device.unbind(1).ok());
   slots::release(slot);
@@ -79,23 +80,39 @@ TEST_F(VhostDevice, RingsThatCannotStart) {
       {"size 32769", with([](auto& c) { c.size = 32769; }), StatusCode::kOutOfRange, "32769"},
       {"size 65536", with([](auto& c) { c.size = 65536; }), StatusCode::kOutOfRange, "65536"},
       {"size 2^32-1", with([](auto& c) { c.size = ~0u; }), StatusCode::kOutOfRange, "4294967295"},
-      {"size beyond the region", with([](auto& c) { c.size = 32768; }), StatusCode::kBadAddress, "descriptor table"},
+      {"size beyond the region", with([](auto& c) { c.size = 32768; }), StatusCode::kBadAddress,
+       "descriptor table"},
       {"descriptors at 0", with([](auto& c) { c.desc = 0; }), StatusCode::kBadAddress, "descriptor table"},
       {"avail at 0", with([](auto& c) { c.avail = 0; }), StatusCode::kBadAddress, "available ring"},
       {"used at 0", with([](auto& c) { c.used = 0; }), StatusCode::kBadAddress, "used ring"},
-      {"descriptors not aligned", with([](auto& c) { c.desc += 8; }), StatusCode::kBadAddress, "aligned to 16"},
+      {"descriptors not aligned", with([](auto& c) { c.desc += 8; }), StatusCode::kBadAddress,
+       "aligned to 16"},
       {"avail not aligned", with([](auto& c) { c.avail += 1; }), StatusCode::kBadAddress, "aligned to 2"},
       {"used not aligned", with([](auto& c) { c.used += 2; }), StatusCode::kBadAddress, "aligned to 4"},
-      {"outside", with([&](auto& c) { c.desc = b + (1 << 20); }), StatusCode::kBadAddress, "descriptor table"},
+      {"outside", with([&](auto& c) { c.desc = b + (1 << 20); }), StatusCode::kBadAddress,
+       "descriptor table"},
       {"far outside", with([](auto& c) { c.avail = ~0ull - 1; }), StatusCode::kBadAddress, "available ring"},
       {"wraps", with([](auto& c) { c.desc = ~0ull - 15; }), StatusCode::kBadAddress, "descriptor table"},
-      {"last descriptor outside", with([&](auto& c) { c.desc = end - 4096 + 16; }), StatusCode::kBadAddress, "descriptor table"},
-      {"last avail entry outside", with([&](auto& c) { c.avail = end - 516 + 2; }), StatusCode::kBadAddress, "available ring"},
-      {"last used entry outside", with([&](auto& c) { c.used = end - 2052 + 4; }), StatusCode::kBadAddress, "used ring"},
-      {"used_event outside", with([&](auto& c) { c.avail = end - 516; c.features = event; }), StatusCode::kBadAddress, "available"},
-      {"avail_event outside", with([&](auto& c) { c.used = end - 2052; c.features = event; }), StatusCode::kBadAddress, "used"},
-      {"guest instead of user address", with([](auto& c) { c.desc = GuestMemory::kBase; }), StatusCode::kBadAddress, "table"},
-      {"IOMMU", with([](auto& c) { c.features |= virtio::kAccessPlatform; }), StatusCode::kNotSupported, "IOMMU"},
+      {"last descriptor outside", with([&](auto& c) { c.desc = end - 4096 + 16; }), StatusCode::kBadAddress,
+       "descriptor table"},
+      {"last avail entry outside", with([&](auto& c) { c.avail = end - 516 + 2; }), StatusCode::kBadAddress,
+       "available ring"},
+      {"last used entry outside", with([&](auto& c) { c.used = end - 2052 + 4; }), StatusCode::kBadAddress,
+       "used ring"},
+      {"used_event outside", with([&](auto& c) {
+         c.avail = end - 516;
+         c.features = event;
+       }),
+       StatusCode::kBadAddress, "available"},
+      {"avail_event outside", with([&](auto& c) {
+         c.used = end - 2052;
+         c.features = event;
+       }),
+       StatusCode::kBadAddress, "used"},
+      {"guest instead of user address", with([](auto& c) { c.desc = GuestMemory::kBase; }),
+       StatusCode::kBadAddress, "table"},
+      {"IOMMU", with([](auto& c) { c.features |= virtio::kAccessPlatform; }), StatusCode::kNotSupported,
+       "IOMMU"},
   };
   const auto before = memory.snapshot();
   for (const auto& row : rows) {
@@ -109,7 +126,10 @@ TEST_F(VhostDevice, RingsThatCannotStart) {
   // Exactly at the end, and without the event fields.
   for (const auto& config :
        {good, with([&](auto& c) { c.desc = end - 4096; }), with([&](auto& c) { c.avail = end - 516; }),
-        with([&](auto& c) { c.used = end - 2052; }), with([&](auto& c) { c.avail = end - 518; c.features = event; }),
+        with([&](auto& c) { c.used = end - 2052; }), with([&](auto& c) {
+          c.avail = end - 518;
+          c.features = event;
+        }),
         with([&](auto& c) { c.size = 1; }), with([&](auto& c) { c.desc = b; }),
         with([&](auto& c) { c.avail = c.used = c.desc; })}) {
     const Status status = device.startRing(0, config);
@@ -161,7 +181,8 @@ TEST_F(VhostDevice, StopReportsWhereToGoOn) {
   EXPECT_EQ(*link.device.stopRing(Link::kGuestRx), 65500u);
 }
 
-// After stopRing returned, nothing is read and nothing written, however busily a lcore polls and whatever the guest offers.
+// After stopRing returned, nothing is read and nothing written, however busily a lcore polls and whatever the
+// guest offers.
 TEST_F(VhostDevice, NoAccessAfterStop) {
   Mempool& pool = makePool(512);
   Link link(pool);
@@ -304,152 +325,6 @@ TEST_F(VhostDevice, FlappingLosesNothing) {
   EXPECT_TRUE(ordered);
 }
 
-// Hostile rows 68 and 69.
-TEST_F(VhostDevice, KickAndCallMustBeEventfds) {
-  Mempool& pool = makePool(8);
-  Link link(pool);
-  int pair[2];
-  ASSERT_EQ(::pipe(pair), 0);
-  const std::size_t before = openFdCount();
-  for (const std::uint32_t ring : kRings) {
-    EXPECT_EQ(link.device.setKick(ring, std::move(*duplicateFd(pair[0]))).code(), StatusCode::kBadFile);
-    EXPECT_EQ(link.device.setCall(ring, std::move(*duplicateFd(pair[1]))).code(), StatusCode::kBadFile);
-    EXPECT_EQ(link.device.setCall(ring, Fd(::socket(AF_UNIX, SOCK_STREAM, 0))).code(), StatusCode::kBadFile);
-    EXPECT_FALSE(link.device.setCall(ring, Fd(9999)).ok());
-  }
-  EXPECT_EQ(openFdCount(), before);
-  ::close(pair[0]);
-  ::close(pair[1]);
-  // What was refused changed nothing.
-  (void)drainEventFd(link.calls[Link::kGuestTx].get());
-  ASSERT_TRUE(link.guest.send(patternBytes(60)));
-  EXPECT_EQ(link.receiveFrames().size(), 1u);
-  EXPECT_EQ(drainEventFd(link.calls[Link::kGuestTx].get()), 1u);
-}
-
-TEST_F(VhostDevice, AFullCallDescriptorNeverBlocks) {
-  Mempool& pool = makePool(8);
-  Link link(pool);
-  const int call = link.calls[Link::kGuestTx].get();
-  const std::uint64_t almost = ~0ull - 1;
-  (void)drainEventFd(call);
-  ASSERT_EQ(::write(call, &almost, 8), 8);
-  // Blocking again, as a peer may set it at any time.
-  ASSERT_EQ(::fcntl(call, F_SETFL, 0), 0);
-  for (int i = 0; i < 3; i++) {
-    ASSERT_TRUE(link.guest.send(patternBytes(60)));
-    EXPECT_EQ(link.receiveFrames().size(), 1u);
-  }
-  EXPECT_EQ(drainEventFd(call), almost);
-}
-
-TEST_F(VhostDevice, WithoutACallDescriptorNobodyIsCalled) {
-  Mempool& pool = makePool(8);
-  Link link(pool);
-  ASSERT_TRUE(link.device.setCall(Link::kGuestTx, Fd()).ok());
-  ASSERT_TRUE(link.device.setKick(Link::kGuestTx, Fd()).ok());
-  ASSERT_TRUE(link.guest.send(patternBytes(60)));
-  EXPECT_EQ(link.receiveFrames().size(), 1u);
-  EXPECT_EQ(link.rxCount(kNOTIFICATIONS), 0u);
-  EXPECT_EQ(link.rxCount(kNOTIFICATIONS_SUPPRESSED), 0u);
-}
-
-TEST_F(VhostDevice, ANewCallDescriptorIsSignalledAtOnce) {
-  Mempool& pool = makePool(8);
-  Link link(pool);
-  Fd call = std::move(*createEventFd());
-  ASSERT_TRUE(link.device.setCall(Link::kGuestTx, std::move(*duplicateFd(call.get()))).ok());
-  EXPECT_EQ(drainEventFd(call.get()), 1u) << "what was used before would stay unseen";
-  (void)link.device.stopRing(Link::kGuestTx);
-  ASSERT_TRUE(link.device.setCall(Link::kGuestTx, std::move(*duplicateFd(call.get()))).ok());
-  EXPECT_EQ(drainEventFd(call.get()), 0u) << "a stopped ring used nothing";
-}
-
-// 65,535 buffers were used while nobody could be called. The first one after that is called for all the same.
-TEST_F(VhostDevice, NoCallIsLostAfterATimeWithoutADescriptor) {
-  Mempool& pool = makePool(64, 192);
-  Link link(pool, {.features = kModern | virtio::kRingEventIdx, .start = 3});
-  ASSERT_TRUE(link.device.setCall(Link::kGuestTx, Fd()).ok());
-  const std::uint64_t place = link.memory.alloc(100);
-  for (std::uint32_t i = 0; i < 65535; i++) {
-    ASSERT_TRUE(link.guest.sendAt(place, patternBytes(14)));
-    ASSERT_EQ(link.receiveFrames().size(), 1u);
-    ASSERT_EQ(link.guest.reclaim(), 1u);
-  }
-  Fd call = std::move(*createEventFd());
-  ASSERT_TRUE(link.device.setCall(Link::kGuestTx, std::move(*duplicateFd(call.get()))).ok());
-  (void)drainEventFd(call.get());
-  link.guest.tx.wantCalls(true);
-  ASSERT_TRUE(link.guest.sendAt(place, patternBytes(14)));
-  ASSERT_EQ(link.receiveFrames().size(), 1u);
-  EXPECT_EQ(drainEventFd(call.get()), 1u);
-}
-
-// Hostile row 70.
-TEST_F(VhostDevice, KickAndCallReplacedUnderTraffic) {
-  Mempool& pool = makePool(64, 192);
-  Link link(pool);
-  std::atomic<bool> stop{false};
-  std::thread lcore([&] {
-    Handle handles[32];
-    const std::uint32_t slot = link.rxSlotId();
-    while (!stop) {
-      const std::uint32_t count = link.rxSlot().run(handles, 32);
-      freeBurst(handles, count);
-      if (count == 0) (void)idle::wait(3, std::span(&slot, 1), 50);
-    }
-  });
-  const std::size_t before = openFdCount();
-  const std::uint64_t place = link.memory.alloc(100);
-  Fd call;
-  for (int i = 0; i < 3000; i++) {
-    Fd kick = std::move(*createEventFd());
-    call = std::move(*createEventFd());
-    ASSERT_TRUE(link.device.setKick(Link::kGuestTx, std::move(kick)).ok());
-    ASSERT_TRUE(link.device.setCall(Link::kGuestTx, std::move(*duplicateFd(call.get()))).ok());
-    (void)drainEventFd(call.get());
-    ASSERT_TRUE(link.guest.sendAt(place, patternBytes(60)));
-    while (drainEventFd(call.get()) == 0) std::this_thread::yield();
-    ASSERT_EQ(link.guest.reclaim(), 1u);
-  }
-  stop = true;
-  lcore.join();
-  EXPECT_LE(openFdCount(), before + 3);
-}
-
-TEST_F(VhostDevice, KicksAreWantedOnlyByWhoSleeps) {
-  Mempool& pool = makePool(64);
-  for (const std::uint64_t event : {std::uint64_t{0}, virtio::kRingEventIdx}) {
-    Link link(pool, {.features = kModern | event});
-    auto& ring = link.guest.tx;
-    ASSERT_TRUE(link.guest.send(patternBytes(60)));
-    EXPECT_FALSE(ring.kickWanted(1)) << "a polled ring";
-    EXPECT_EQ(link.receiveFrames().size(), 1u);
-    ASSERT_TRUE(link.device.wantKicks(Link::kGuestTx, true).ok());
-    ASSERT_TRUE(link.guest.send(patternBytes(60)));
-    EXPECT_TRUE(ring.kickWanted(1));
-    EXPECT_EQ(link.receiveFrames().size(), 1u);
-    ASSERT_TRUE(link.device.wantKicks(Link::kGuestTx, false).ok());
-    ASSERT_TRUE(link.guest.send(patternBytes(60)));
-    EXPECT_FALSE(ring.kickWanted(1));
-    EXPECT_EQ(link.receiveFrames().size(), 1u);
-
-    // A sleeping lcore: the guest sees that it is waited for, and its kick wakes.
-    const std::uint32_t slot = link.rxSlotId();
-    std::atomic<bool> woke{false};
-    std::thread lcore([&] {
-      woke = idle::wait(2, std::span(&slot, 1), 5'000'000);
-    });
-    while (!ring.kickAwaited()) std::this_thread::yield();
-    EXPECT_TRUE(link.guest.send(patternBytes(60)));
-    EXPECT_TRUE(ring.kickWanted(1));
-    (void)signalEventFd(link.kicks[Link::kGuestTx].get());
-    lcore.join();
-    EXPECT_TRUE(woke);
-    EXPECT_EQ(link.receiveFrames().size(), 1u);
-  }
-}
-
 TEST_F(VhostDevice, StateShowsBothIndices) {
   Mempool& pool = makePool(64);
   Link link(pool);
@@ -466,7 +341,8 @@ TEST_F(VhostDevice, StateShowsBothIndices) {
   EXPECT_EQ(link.rxSlot().used(), 2u);
 }
 
-// A ring that broke stays so, wherever it is bound, until it is set up anew; the slot it leaves is as good as new.
+// A ring that broke stays so, wherever it is bound, until it is set up anew; the slot it leaves is as good as
+// new.
 TEST_F(VhostDevice, BrokenIsThePropertyOfTheRing) {
   Mempool& pool = makePool(64);
   Link link(pool);
@@ -488,7 +364,8 @@ TEST_F(VhostDevice, BrokenIsThePropertyOfTheRing) {
   ASSERT_TRUE(link.device.unbind(Link::kGuestTx).ok());
   const std::uint32_t other = *slots::allocate();
   slots::byId(other)->open(kSlotPortStopped);
-  ASSERT_TRUE(link.device.bind(Link::kGuestTx, other, vhost::Direction::kRx, {.pool = pool.id(), .port = 0}).ok());
+  ASSERT_TRUE(
+      link.device.bind(Link::kGuestTx, other, vhost::Direction::kRx, {.pool = pool.id(), .port = 0}).ok());
   Handle handles[4];
   EXPECT_EQ(slots::byId(other)->run(handles, 4), 0u);
   EXPECT_NE(slots::byId(other)->closed() & kSlotBroken, 0u);
@@ -500,13 +377,18 @@ TEST_F(VhostDevice, BrokenIsThePropertyOfTheRing) {
   ASSERT_TRUE(second.setMemory(link.memory.specs(), link.memory.fds()).ok());
   ASSERT_TRUE(second.bind(1, link.rxSlotId(), vhost::Direction::kRx, {.pool = pool.id(), .port = 0}).ok());
   ASSERT_TRUE(second.enableRing(1, true).ok());
-  ASSERT_TRUE(second.startRing(1, {256, link.memory.userAddr(link.guest.tx.desc), link.memory.userAddr(link.guest.tx.avail),
-                                   link.memory.userAddr(link.guest.tx.used), 65500, link.features}).ok());
+  ASSERT_TRUE(second
+                  .startRing(1, {256, link.memory.userAddr(link.guest.tx.desc),
+                                 link.memory.userAddr(link.guest.tx.avail),
+                                 link.memory.userAddr(link.guest.tx.used), 65500, link.features})
+                  .ok());
   EXPECT_EQ(link.receiveFrames(), only(patternBytes(60)));
   ASSERT_TRUE(second.unbind(1).ok());
 
   // Set up anew.
-  ASSERT_TRUE(link.device.bind(Link::kGuestTx, link.rxSlotId(), vhost::Direction::kRx, {.pool = pool.id(), .port = 0}).ok());
+  ASSERT_TRUE(
+      link.device.bind(Link::kGuestTx, link.rxSlotId(), vhost::Direction::kRx, {.pool = pool.id(), .port = 0})
+          .ok());
   EXPECT_EQ(*link.device.stopRing(Link::kGuestTx), 65500u);
   auto config = link.guest.tx.config(link.features);
   config.base = 65501;

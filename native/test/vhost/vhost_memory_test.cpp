@@ -1,5 +1,5 @@
-// Memory tables of a vhost device (hostile rows 47 to 60): what is refused changes nothing, what is taken is used at once,
-// and rings go on across every change that leaves them in memory.
+// Memory tables of a vhost device (hostile rows 47 to 60): what is refused changes nothing, what is taken is
+// used at once, and rings go on across every change that leaves them in memory.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/eventfd.h>
@@ -44,7 +44,8 @@ void expectTraffic(Link& link) {
   link.memory.reset(mark);
 }
 
-// Rows 47, 48, 49, 50, 52 and 55: whichever region is the bad one, the old table stays and every descriptor is closed.
+// Rows 47, 48, 49, 50, 52 and 55: whichever region is the bad one, the old table stays and every descriptor
+// is closed.
 TEST_F(VhostMemory, ARefusedTableChangesNothing) {
   Mempool& pool = makePool(8);
   Link link(pool, {.memory = 64 << 10});
@@ -59,15 +60,21 @@ TEST_F(VhostMemory, ARefusedTableChangesNothing) {
     void (*change)(RegionSpec&, Fd&);
   } const rows[] = {
       {"size 0", StatusCode::kBadAddress, [](RegionSpec& spec, Fd&) { spec.size = 0; }},
-      {"guest address wraps", StatusCode::kBadAddress, [](RegionSpec& spec, Fd&) { spec.guestAddr = ~0ull - 4095; }},
-      {"user address wraps", StatusCode::kBadAddress, [](RegionSpec& spec, Fd&) { spec.userAddr = ~0ull - 4095; }},
-      {"offset wraps", StatusCode::kBadAddress, [](RegionSpec& spec, Fd&) { spec.mmapOffset = ~0ull - 4095; }},
-      {"behind the end of the file", StatusCode::kBadFile, [](RegionSpec& spec, Fd&) { spec.mmapOffset += 1 << 20; }},
+      {"guest address wraps", StatusCode::kBadAddress,
+       [](RegionSpec& spec, Fd&) { spec.guestAddr = ~0ull - 4095; }},
+      {"user address wraps", StatusCode::kBadAddress,
+       [](RegionSpec& spec, Fd&) { spec.userAddr = ~0ull - 4095; }},
+      {"offset wraps", StatusCode::kBadAddress,
+       [](RegionSpec& spec, Fd&) { spec.mmapOffset = ~0ull - 4095; }},
+      {"behind the end of the file", StatusCode::kBadFile,
+       [](RegionSpec& spec, Fd&) { spec.mmapOffset += 1 << 20; }},
       {"1 GiB too long", StatusCode::kBadFile, [](RegionSpec& spec, Fd&) { spec.size = 1 << 30; }},
       {"an eventfd", StatusCode::kBadFile, [](RegionSpec&, Fd& fd) { fd.reset(::eventfd(0, 0)); }},
       {"no descriptor", StatusCode::kSystemError, [](RegionSpec&, Fd& fd) { fd.reset(); }},
-      {"overlap", StatusCode::kBadAddress, [](RegionSpec& spec, Fd&) { spec.guestAddr = GuestMemory::kBase + 1; }},
-      {"user overlap", StatusCode::kBadAddress, [](RegionSpec& spec, Fd&) { spec.userAddr = GuestMemory::kUserBase + 1; }},
+      {"overlap", StatusCode::kBadAddress,
+       [](RegionSpec& spec, Fd&) { spec.guestAddr = GuestMemory::kBase + 1; }},
+      {"user overlap", StatusCode::kBadAddress,
+       [](RegionSpec& spec, Fd&) { spec.userAddr = GuestMemory::kUserBase + 1; }},
   };
   for (const auto& row : rows) {
     for (const std::size_t position : {std::size_t{1}, std::size_t{5}, kRegions - 1}) {
@@ -133,12 +140,14 @@ TEST_F(VhostMemory, ATableInAnotherFileIsUsedAtOnce) {
   ASSERT_EQ(frames.size(), 1u);
   const ByteVector sent = patternBytes(112);
   EXPECT_EQ(frames[0], ByteVector(sent.begin() + 12, sent.end()));
-  EXPECT_EQ(*moved.as<std::uint16_t>(guest.tx.used + 2), static_cast<std::uint16_t>(link.guest.tx.nextAvail() + 1));
+  EXPECT_EQ(*moved.as<std::uint16_t>(guest.tx.used + 2),
+            static_cast<std::uint16_t>(link.guest.tx.nextAvail() + 1));
   link.memory.expectUntouched(before);
   moved.expectSurroundingsUntouched();
 }
 
-// Row 96 with 54: what the guest wrote over the used index does not move the device, not even when memory changes.
+// Row 96 with 54: what the guest wrote over the used index does not move the device, not even when memory
+// changes.
 TEST_F(VhostMemory, TheUsedIndexIsNotAskedAgain) {
   Mempool& pool = makePool(8);
   Link link(pool);
@@ -160,8 +169,12 @@ TEST_F(VhostMemory, RingsThatLoseTheirMemoryBreak) {
   // The tx ring into the second region.
   (void)link.device.stopRing(Link::kGuestTx);
   const std::uint64_t second = link.memory.alloc(64 << 10, 4096, 1);
-  const vhost::RingConfig config{256, link.memory.userAddr(second), link.memory.userAddr(second + 0x2000),
-                                 link.memory.userAddr(second + 0x4000), next, link.features};
+  const vhost::RingConfig config{256,
+                                 link.memory.userAddr(second),
+                                 link.memory.userAddr(second + 0x2000),
+                                 link.memory.userAddr(second + 0x4000),
+                                 next,
+                                 link.features};
   *link.memory.as<std::uint16_t>(second + 0x2002) = next;
   *link.memory.as<std::uint16_t>(second + 0x4002) = next;
   ASSERT_TRUE(link.device.startRing(Link::kGuestTx, config).ok());
@@ -239,7 +252,8 @@ TEST_F(VhostMemory, RegionsAreAddedAndRemovedOneByOne) {
   EXPECT_EQ(guestMappings(), mappings);
 }
 
-// Rows 59 and 97: tables change a thousand times while a lcore is in the middle of bursts; nothing is lost, nothing leaks.
+// Rows 59 and 97: tables change a thousand times while a lcore is in the middle of bursts; nothing is lost,
+// nothing leaks.
 TEST_F(VhostMemory, TablesChangeUnderTraffic) {
   Mempool& pool = makePool(256, 2176);
   Link link(pool, {.memory = 1 << 20});
@@ -310,7 +324,8 @@ TEST_F(VhostMemory, AHugeSparseRegion) {
   }
 }
 
-// Row 57: the peer truncates its file while a lcore polls. The process lives, the rings break, other devices go on.
+// Row 57: the peer truncates its file while a lcore polls. The process lives, the rings break, other devices
+// go on.
 TEST_F(VhostMemory, MemoryThatGoesAwayBreaksTheRings) {
   Mempool& pool = makePool(64, 192);
   Link other(pool, {.memory = 256 << 10}, 1);
@@ -338,8 +353,10 @@ TEST_F(VhostMemory, MemoryThatGoesAwayBreaksTheRings) {
     expectTraffic(other);
     // Control plane accesses are guarded too, and nothing starts on zeros.
     ASSERT_TRUE(link.device.wantKicks(Link::kGuestTx, true).ok());
-    for (const std::uint32_t ring : {Link::kGuestRx, Link::kGuestTx}) ASSERT_TRUE(link.device.stopRing(ring).ok());
-    EXPECT_EQ(link.device.startRing(Link::kGuestTx, link.guest.tx.config(link.features)).code(), StatusCode::kBadFile);
+    for (const std::uint32_t ring : {Link::kGuestRx, Link::kGuestTx})
+      ASSERT_TRUE(link.device.stopRing(ring).ok());
+    EXPECT_EQ(link.device.startRing(Link::kGuestTx, link.guest.tx.config(link.features)).code(),
+              StatusCode::kBadFile);
     GuestMemory fresh(256 << 10);
     ASSERT_TRUE(link.device.setMemory(fresh.specs(), fresh.fds()).ok());
     ASSERT_TRUE(link.device.startRing(Link::kGuestTx, link.guest.tx.config(link.features)).ok());

@@ -29,13 +29,14 @@ class Control : public ArenaTest {
   void openDevice() {
     const virtio::VringAreas areas = queue->areas();
     if constexpr (Layout::kPacked) {
-      device = PackedDevice(reinterpret_cast<packed::Desc*>(areas.desc),
-                            reinterpret_cast<packed::EventSuppress*>(areas.driver),
-                            reinterpret_cast<packed::EventSuppress*>(areas.device), 8, queue->base(), false, false);
+      device = PackedDevice(
+          reinterpret_cast<packed::Desc*>(areas.desc), reinterpret_cast<packed::EventSuppress*>(areas.driver),
+          reinterpret_cast<packed::EventSuppress*>(areas.device), 8, queue->base(), false, false);
     } else {
-      device = SplitDevice(reinterpret_cast<split::Desc*>(areas.desc), reinterpret_cast<split::Avail*>(areas.driver),
-                           reinterpret_cast<split::Used*>(areas.device), 8, static_cast<std::uint16_t>(queue->base()),
-                           false, false);
+      device = SplitDevice(reinterpret_cast<split::Desc*>(areas.desc),
+                           reinterpret_cast<split::Avail*>(areas.driver),
+                           reinterpret_cast<split::Used*>(areas.device), 8,
+                           static_cast<std::uint16_t>(queue->base()), false, false);
     }
   }
 
@@ -121,7 +122,8 @@ TYPED_TEST(Control, RefusesTooMuchData) {
   EXPECT_TRUE(this->queue->send(0, 0, patternBytes(ControlQueue::kMaxData)).ok());
   this->answer(0);
   EXPECT_EQ(this->queue->poll(), Answer::kOk);
-  EXPECT_EQ(this->queue->send(0, 0, patternBytes(ControlQueue::kMaxData + 1)).code(), StatusCode::kOutOfRange);
+  EXPECT_EQ(this->queue->send(0, 0, patternBytes(ControlQueue::kMaxData + 1)).code(),
+            StatusCode::kOutOfRange);
   EXPECT_FALSE(ControlQueue::create(2, 0).ok());
 }
 

@@ -1,5 +1,5 @@
-// Our virtio driver against our vhost device over shared memory: every layout, feature and ring size, both directions, with
-// contents, order, counters and ownership checked. The same body for split and packed rings.
+// Our virtio driver against our vhost device over shared memory: every layout, feature and ring size, both
+// directions, with contents, order, counters and ownership checked. The same body for split and packed rings.
 #include <gtest/gtest.h>
 
 #include <deque>
@@ -28,8 +28,8 @@ struct Case {
 
 std::string nameOf(const ::testing::TestParamInfo<Case>& info) {
   const Case& c = info.param;
-  return std::string(c.packed ? "packed" : "split") + (c.mergeable ? "_mergeable" : "") + (c.inOrder ? "_inorder" : "") +
-         (c.indirect ? "_indirect" : "") + "_" + std::to_string(c.size);
+  return std::string(c.packed ? "packed" : "split") + (c.mergeable ? "_mergeable" : "") +
+         (c.inOrder ? "_inorder" : "") + (c.indirect ? "_indirect" : "") + "_" + std::to_string(c.size);
 }
 
 std::vector<Case> allCases() {
@@ -91,7 +91,8 @@ class Loopback : public ArenaTest, public ::testing::WithParamInterface<Case> {
     }
     // Cut as makePacket does it, or as a dense copy does.
     const std::size_t cut = (bytes + kRoom - 1) / kRoom;
-    const std::size_t dense = bytes <= kRoom ? 1 : 1 + (bytes - kRoom + kRoom + kHeadroom - 1) / (kRoom + kHeadroom);
+    const std::size_t dense =
+        bytes <= kRoom ? 1 : 1 + (bytes - kRoom + kRoom + kHeadroom - 1) / (kRoom + kHeadroom);
     return std::min(cut, dense) <= c.size;
   }
 
@@ -150,15 +151,16 @@ TEST_P(Loopback, EverySizePasses) {
   Lane lanes[2] = {toDevice(), toDriver()};
   std::uint32_t seed = 0;
   for (const std::size_t bytes :
-       {14u, 15u, 59u, 60u, 63u, 64u, 65u, 127u, 128u, 570u, 1023u, 1024u, 1514u, 1518u, 2036u, 2048u, 2049u, 4096u, 4108u,
-        9000u, 9018u, 65535u}) {
+       {14u,   15u,   59u,   60u,   63u,   64u,   65u,   127u,  128u,  570u,  1023u,
+        1024u, 1514u, 1518u, 2036u, 2048u, 2049u, 4096u, 4108u, 9000u, 9018u, 65535u}) {
     for (Lane& lane : lanes) {
       const std::uint64_t packets = lane.sentPackets;
       for (std::uint32_t i = 0; i < 3; i++) {
         ASSERT_TRUE(send(lane, patternBytes(bytes, seed++)));
         receive(lane);
       }
-      EXPECT_EQ(lane.sentPackets - packets, passes(lane, bytes) ? 3u : 0u) << bytes << (lane.toDriver ? " down" : " up");
+      EXPECT_EQ(lane.sentPackets - packets, passes(lane, bytes) ? 3u : 0u)
+          << bytes << (lane.toDriver ? " down" : " up");
     }
   }
   for (Lane& lane : lanes) expectSameCounters(lane);

@@ -69,7 +69,8 @@ TYPED_TEST(VirtioRx, LengthsThatCannotBeAreDropped) {
     Mempool& pool = this->pool();
     typename TestFixture::Hand hand(virtio::Direction::kRx, pool, {features, 16});
     const std::uint32_t bad[] = {0, 1, 11, 12, 12 + 13, kRoom + 13, 0x10000, 0x7fffffff, 0xfffffffe};
-    for (const std::uint32_t length : bad) hand.fill(hand.withHeader(patternBytes(60), this->header(1)), length);
+    for (const std::uint32_t length : bad)
+      hand.fill(hand.withHeader(patternBytes(60), this->header(1)), length);
     hand.deliver(patternBytes(14));
     hand.deliver(patternBytes(kRoom));
     hand.answer();
@@ -140,7 +141,8 @@ TYPED_TEST(VirtioRx, BadPiecesDropTheWholePacket) {
   struct Lengths {
     std::uint32_t first, second;
   };
-  for (const Lengths lengths : {Lengths{72, 0}, Lengths{72, kRoom + 13}, Lengths{11, 60}, Lengths{kRoom + 13, 60}, Lengths{12, 13}}) {
+  for (const Lengths lengths :
+       {Lengths{72, 0}, Lengths{72, kRoom + 13}, Lengths{11, 60}, Lengths{kRoom + 13, 60}, Lengths{12, 13}}) {
     Mempool& pool = this->pool();
     typename TestFixture::Hand hand(virtio::Direction::kRx, pool, {kMergeable, 16});
     const ByteVector bytes = hand.withHeader(patternBytes(60), this->header(2));
@@ -172,8 +174,13 @@ TYPED_TEST(VirtioRx, RandomHeadersAreHarmless) {
   Random random(11);
   std::uint64_t received = 0;
   for (std::uint32_t i = 0; i < 3000; i++) {
-    virtio::NetHdr header{static_cast<std::uint8_t>(random()), static_cast<std::uint8_t>(random.below(6)), random.half(),
-                          random.half(), static_cast<std::uint16_t>(random.below(200)), random.half(), 1};
+    virtio::NetHdr header{static_cast<std::uint8_t>(random()),
+                          static_cast<std::uint8_t>(random.below(6)),
+                          random.half(),
+                          random.half(),
+                          static_cast<std::uint16_t>(random.below(200)),
+                          random.half(),
+                          1};
     hand.deliver(patternBytes(14 + random.below(200), i), header);
     hand.answer();
     received += hand.receiveFrames().size();

@@ -1,4 +1,5 @@
-// Transmitting: the shapes in which packets are posted, when they are freed, and what a device that misbehaves can do.
+// Transmitting: the shapes in which packets are posted, when they are freed, and what a device that
+// misbehaves can do.
 #include <gtest/gtest.h>
 
 #include "support/hand_device.hpp"
@@ -52,7 +53,8 @@ TYPED_TEST(VirtioTx, HeaderLiesInTheHeadroom) {
   const auto heads = hand.heads();
   ASSERT_EQ(heads.size(), 1u);
   EXPECT_TRUE(isSingle(heads[0], Access::kRead));
-  EXPECT_EQ(heads[0].addr, reinterpret_cast<std::uintptr_t>(dataOf(mbufOf(packet))) - 12) << "the mbuf itself is posted";
+  EXPECT_EQ(heads[0].addr, reinterpret_cast<std::uintptr_t>(dataOf(mbufOf(packet))) - 12)
+      << "the mbuf itself is posted";
   this->expectPosted(hand, frame, 1);
   this->expectAllBack(hand);
 }
@@ -166,7 +168,8 @@ TYPED_TEST(VirtioTx, BadPacketsDoNotDisturbTheirNeighbours) {
   typename TestFixture::Hand hand(virtio::Direction::kTx, *this->pool_, {kModern, 32});
   for (std::uint32_t bad = 0; bad < 6; bad++) {
     Handle burst[6];
-    for (std::uint32_t i = 0; i < 6; i++) burst[i] = makePacket(*this->pool_, patternBytes(100, i), i % 2 ? 50 : 0);
+    for (std::uint32_t i = 0; i < 6; i++)
+      burst[i] = makePacket(*this->pool_, patternBytes(100, i), i % 2 ? 50 : 0);
     mbufOf(burst[bad])->pktLen++;
     ASSERT_EQ(hand.slot().run(burst, 6), 6u);
     const auto heads = hand.heads();

@@ -32,13 +32,17 @@ class VirtioDevice : public ArenaTest {
 TEST_F(VirtioDevice, RefusesSizes) {
   Device device(0, 2);
   for (const std::uint32_t size : {0u, 3u, 100u, 32769u, 65536u}) {
-    expectRefused(device.setup(0, Direction::kRx, config(size)).status(), StatusCode::kOutOfRange, "power of two");
+    expectRefused(device.setup(0, Direction::kRx, config(size)).status(), StatusCode::kOutOfRange,
+                  "power of two");
   }
   for (const std::uint32_t size : {0u, 32769u, 0xffffffffu}) {
-    expectRefused(device.setup(0, Direction::kRx, config(size, true)).status(), StatusCode::kOutOfRange, "1 to 32768");
+    expectRefused(device.setup(0, Direction::kRx, config(size, true)).status(), StatusCode::kOutOfRange,
+                  "1 to 32768");
   }
-  for (const std::uint32_t size : {1u, 3u, 100u, 32768u}) EXPECT_TRUE(device.setup(0, Direction::kTx, config(size, true)).ok());
-  for (const std::uint32_t size : {1u, 2u, 32768u}) EXPECT_TRUE(device.setup(0, Direction::kTx, config(size)).ok());
+  for (const std::uint32_t size : {1u, 3u, 100u, 32768u})
+    EXPECT_TRUE(device.setup(0, Direction::kTx, config(size, true)).ok());
+  for (const std::uint32_t size : {1u, 2u, 32768u})
+    EXPECT_TRUE(device.setup(0, Direction::kTx, config(size)).ok());
   expectRefused(device.setup(2, Direction::kRx, config(256)).status(), StatusCode::kNotFound, "not 2");
 }
 
@@ -48,7 +52,8 @@ TEST_F(VirtioDevice, AreasLieInTheArenaAndAreAligned) {
     const auto areas = device.setup(0, Direction::kTx, config(256, isPacked));
     ASSERT_TRUE(areas.ok());
     const auto base = reinterpret_cast<std::uintptr_t>(arenaBase());
-    for (const std::uint64_t address : {areas->addresses.desc, areas->addresses.driver, areas->addresses.device}) {
+    for (const std::uint64_t address :
+         {areas->addresses.desc, areas->addresses.driver, areas->addresses.device}) {
       EXPECT_EQ(address % 64, 0u);
       EXPECT_GE(address, base);
       EXPECT_LT(address, base + arenaBytes());
@@ -88,7 +93,8 @@ TEST_F(VirtioDevice, StartNeedsRingSlotAndPool) {
     ASSERT_TRUE(device.bind(0, slot, {pool.id(), 0}).ok());
     ASSERT_TRUE(device.start(0).ok());
     expectRefused(device.start(0), StatusCode::kBadState, "runs already");
-    expectRefused(device.setup(0, Direction::kRx, config(16)).status(), StatusCode::kBadState, "stop it first");
+    expectRefused(device.setup(0, Direction::kRx, config(16)).status(), StatusCode::kBadState,
+                  "stop it first");
     EXPECT_EQ(device.state(0)->inFlight, 16u);
     EXPECT_EQ(*device.stop(0), 16u);
     EXPECT_EQ(*device.stop(0), 0u);

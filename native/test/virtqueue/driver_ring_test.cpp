@@ -25,12 +25,13 @@ class DriverRing : public ::testing::Test {
 
   // Sizes of every kind; a split ring takes powers of two.
   static std::vector<std::uint32_t> sizes() {
-    return Layout::kPacked ? std::vector<std::uint32_t>{1, 2, 3, 4, 100, 256} : std::vector<std::uint32_t>{1, 2, 4, 256};
+    return Layout::kPacked ? std::vector<std::uint32_t>{1, 2, 3, 4, 100, 256}
+                           : std::vector<std::uint32_t>{1, 2, 4, 256};
   }
 };
 
-using Variants = ::testing::Types<Variant<SplitLayout, false>, Variant<SplitLayout, true>, Variant<PackedLayout, false>,
-                                  Variant<PackedLayout, true>>;
+using Variants = ::testing::Types<Variant<SplitLayout, false>, Variant<SplitLayout, true>,
+                                  Variant<PackedLayout, false>, Variant<PackedLayout, true>>;
 TYPED_TEST_SUITE(DriverRing, Variants);
 
 TYPED_TEST(DriverRing, BuffersComeBackAsPosted) {
@@ -127,7 +128,8 @@ TYPED_TEST(DriverRing, ListsAndTablesKeepTheirElements) {
         if (random() % 2 && rig.driver.free() >= 1) {
           auto* table = tables.at<std::byte>(256ull * rig.driver.template nextId<TestFixture::kInOrder>());
           TestFixture::Layout::Driver::writeTable(table, elements.data(), count);
-          rig.driver.template postIndirect<TestFixture::kInOrder>(reinterpret_cast<std::uintptr_t>(table), count, cookie);
+          rig.driver.template postIndirect<TestFixture::kInOrder>(reinterpret_cast<std::uintptr_t>(table),
+                                                                  count, cookie);
         } else if (rig.driver.free() >= count) {
           rig.driver.template postList<TestFixture::kInOrder>(elements.data(), count, cookie);
         } else {
@@ -169,7 +171,8 @@ TYPED_TEST(DriverRing, AbandonGivesBackWhatIsInFlight) {
   rig.answer(rig.heads(4));
   ASSERT_EQ(rig.template collect<TestFixture::kInOrder>(2).count, 2u);
   std::vector<std::uint32_t> cookies;
-  rig.driver.template abandon<TestFixture::kInOrder>([&](std::uint32_t cookie) { cookies.push_back(cookie); });
+  rig.driver.template abandon<TestFixture::kInOrder>(
+      [&](std::uint32_t cookie) { cookies.push_back(cookie); });
   std::sort(cookies.begin(), cookies.end());
   EXPECT_EQ(cookies, (std::vector<std::uint32_t>{3, 4, 5, 6, 7, 8, 9, 10}));
   EXPECT_EQ(rig.driver.inFlight(), 0u);
@@ -207,7 +210,8 @@ TYPED_TEST(DriverRing, AsksForCalls) {
       EXPECT_EQ(rig.template collect<TestFixture::kInOrder>().count, count);
       return call;
     };
-    for (std::uint32_t i = 0; i < 20; i++) EXPECT_FALSE(pass(1 + i % 8)) << "a polling driver asks for nothing";
+    for (std::uint32_t i = 0; i < 20; i++)
+      EXPECT_FALSE(pass(1 + i % 8)) << "a polling driver asks for nothing";
     rig.driver.setCallWanted(true);
     EXPECT_TRUE(pass(3));
     rig.driver.setCallWanted(false);

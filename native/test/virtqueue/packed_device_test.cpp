@@ -25,7 +25,8 @@ struct OneRegion {
 constexpr std::uint64_t kEvents = virtio::kRingEventIdx;
 
 struct Rig {
-  explicit Rig(std::uint32_t size, std::uint16_t start = 0, std::uint64_t features = virtio::kRingIndirectDesc)
+  explicit Rig(std::uint32_t size, std::uint16_t start = 0,
+               std::uint64_t features = virtio::kRingIndirectDesc)
       : memory(32u << 10, 1), ring(memory, size, features, start), space{&memory} {
     device = PackedDevice(memory.as<packed::Desc>(ring.desc), memory.as<packed::EventSuppress>(ring.avail),
                           memory.as<packed::EventSuppress>(ring.used), size, ring.config(0).base,
@@ -98,7 +99,8 @@ TEST(PackedDevice, GoesRoundAtAnySize) {
         }
         rig.ring.publish();
         EXPECT_EQ(rig.device.waiting(), batch);
-        while (rig.answer(0) != 0) {}
+        while (rig.answer(0) != 0) {
+        }
         const auto used = rig.ring.collect();
         ASSERT_EQ(used.size(), batch) << "size " << size << ", round " << round;
         answered += batch;
@@ -123,7 +125,8 @@ TEST(PackedDevice, BaseCountsOnlyItsAvailableHalf) {
 
 TEST(PackedDevice, ListIsOneHeadWithTheIdOfItsTail) {
   Rig rig(5, 3);
-  const Segment list[3] = {{rig.buffer, 10, false}, {rig.buffer + 100, 20, false}, {rig.buffer + 200, 30, false}};
+  const Segment list[3] = {
+      {rig.buffer, 10, false}, {rig.buffer + 100, 20, false}, {rig.buffer + 200, 30, false}};
   const auto id = rig.ring.add(list, Placement::kDirect);
   const Segment single{rig.buffer + 300, 40, false};
   const auto second = rig.ring.add(std::span(&single, 1), Placement::kDirect);
@@ -229,7 +232,8 @@ TEST(PackedDevice, IndirectTableIsWalked) {
 
 // One descriptor that names `bytes` of table; `words` fill it.
 ChainVerdict walkTable(std::uint32_t ringSize, std::uint32_t bytes, const std::vector<std::uint64_t>& words,
-                       std::uint32_t flags, std::uint64_t features = virtio::kRingIndirectDesc) {
+                       std::uint32_t flags, std::uint64_t features = virtio::kRingIndirectDesc,
+                       Access access = Access::kRead) {
   Rig rig(ringSize, 0, features);
   const std::uint64_t table = rig.memory.alloc(16 * words.size() + 16, 16);
   for (std::size_t i = 0; i < words.size(); i++) {
@@ -239,26 +243,34 @@ ChainVerdict walkTable(std::uint32_t ringSize, std::uint32_t bytes, const std::v
   if (flags & packed::kNext) rig.ring.push(rig.buffer, 10, 0, 0);
   rig.ring.publish();
   PieceList pieces;
-  return rig.walkNext(Access::kRead, pieces);
+  return rig.walkNext(access, pieces);
 }
 
 TEST(PackedDevice, IndirectTableRules) {
   const std::uint64_t read = packed::makeWord(10, 0, 0);
   const std::uint32_t indirect = packed::kIndirect;
   EXPECT_EQ(walkTable(4, 32, {read, read}, indirect), ChainVerdict::kGood);
-  EXPECT_EQ(walkTable(4, 32, {read, read}, indirect | packed::kWrite), ChainVerdict::kGood) << "WRITE is ignored there";
+  EXPECT_EQ(walkTable(4, 32, {read, read}, indirect | packed::kWrite), ChainVerdict::kGood)
+      << "WRITE is ignored there";
   // DPDK leaves NEXT and the owner bits in its tables.
   const std::uint64_t odd = packed::makeWord(10, 7, packed::kNext | packed::kAvail);
   EXPECT_EQ(walkTable(4, 32, {odd, odd}, indirect), ChainVerdict::kGood);
   EXPECT_EQ(walkTable(4, 32, {read, read}, indirect, 0), ChainVerdict::kBadChain) << "not negotiated";
-  EXPECT_EQ(walkTable(4, 32, {read, read}, indirect | packed::kNext), ChainVerdict::kBadChain) << "inside a list";
+  EXPECT_EQ(walkTable(4, 32, {read, read}, indirect | packed::kNext), ChainVerdict::kBadChain)
+      << "inside a list";
   for (const std::uint32_t bytes : {0u, 15u, 17u}) {
     EXPECT_EQ(walkTable(4, bytes, {read, read}, indirect), ChainVerdict::kBadChain) << bytes;
   }
-  EXPECT_EQ(walkTable(2, 48, {read, read, read}, indirect), ChainVerdict::kBadChain) << "longer than the ring";
-  EXPECT_EQ(walkTable(4, 32, {read, packed::makeWord(10, 0, packed::kIndirect)}, indirect), ChainVerdict::kBadChain)
+  EXPECT_EQ(walkTable(2, 48, {read, read, read}, indirect), ChainVerdict::kBadChain)
+      << "longer than the ring";
+  EXPECT_EQ(walkTable(4, 32, {read, packed::makeWord(10, 0, packed::kIndirect)}, indirect),
+            ChainVerdict::kBadChain)
       << "a table in a table";
-  EXPECT_EQ(walkTable(4, 32, {read, packed::makeWord(10, 0, packed::kWrite)}, indirect), ChainVerdict::kBadChain);
+  const std::uint64_t write = packed::makeWord(10, 0, packed::kWrite);
+  EXPECT_EQ(walkTable(4, 32, {write, read}, indirect), ChainVerdict::kGood) << "as DPDK's driver sends it";
+  const std::uint64_t features = virtio::kRingIndirectDesc;
+  EXPECT_EQ(walkTable(4, 32, {write, write}, indirect, features, Access::kWrite), ChainVerdict::kGood);
+  EXPECT_EQ(walkTable(4, 32, {write, read}, indirect, features, Access::kWrite), ChainVerdict::kBadChain);
 }
 
 TEST(PackedDevice, IndirectTableOutsideMemoryIsRefused) {
@@ -329,8 +341,10 @@ TEST(PackedDevice, AsksForKicks) {
 }
 
 TEST(PackedDevice, EventRangeTable) {
-  const auto wants = [](std::uint32_t offset, bool eventWrap, std::uint32_t position, bool wrap, std::uint32_t moved) {
-    return packed::wantsEvent(packed::withWrap(offset, eventWrap) | packed::kEventDesc << 16, 10, position, wrap, moved, true);
+  const auto wants = [](std::uint32_t offset, bool eventWrap, std::uint32_t position, bool wrap,
+                        std::uint32_t moved) {
+    return packed::wantsEvent(packed::withWrap(offset, eventWrap) | packed::kEventDesc << 16, 10, position,
+                              wrap, moved, true);
   };
   EXPECT_TRUE(wants(3, true, 4, true, 1));
   EXPECT_FALSE(wants(4, true, 4, true, 1)) << "not reached yet";
@@ -340,8 +354,10 @@ TEST(PackedDevice, EventRangeTable) {
   EXPECT_TRUE(wants(8, true, 2, false, 5));
   EXPECT_FALSE(wants(6, true, 2, false, 5));
   EXPECT_FALSE(wants(8, false, 2, false, 5)) << "in the lap that has just begun";
-  EXPECT_FALSE(packed::wantsEvent(packed::kEventDesc << 16 | 0x8003, 10, 4, true, 0, true)) << "nothing moved";
-  EXPECT_TRUE(packed::wantsEvent(packed::kEventDesc << 16 | 0x8009, 10, 4, true, 1, false)) << "not negotiated";
+  EXPECT_FALSE(packed::wantsEvent(packed::kEventDesc << 16 | 0x8003, 10, 4, true, 0, true))
+      << "nothing moved";
+  EXPECT_TRUE(packed::wantsEvent(packed::kEventDesc << 16 | 0x8009, 10, 4, true, 1, false))
+      << "not negotiated";
 }
 
 // Rows 98, 104 to 106: whatever the bits, no more than a ring of work, nothing outside of it.
@@ -349,7 +365,8 @@ TEST(PackedDevice, RandomRingsStayBounded) {
   Random random(20240611);
   for (std::uint32_t round = 0; round < 1000; round++) {
     const auto size = 1 + random.below(9);
-    Rig rig(size, static_cast<std::uint16_t>(random.below(size)), random() % 2 ? kEvents | virtio::kRingIndirectDesc : 0);
+    Rig rig(size, static_cast<std::uint16_t>(random.below(size)),
+            random() % 2 ? kEvents | virtio::kRingIndirectDesc : 0);
     const auto before = rig.memory.snapshot();
     for (std::uint32_t step = 0; step < 20; step++) {
       for (std::uint32_t i = 0; i < size; i++) {
@@ -374,7 +391,8 @@ TEST(PackedDevice, RandomRingsStayBounded) {
       (void)rig.device.wantsCall();
       EXPECT_LT(packed::positionOf(rig.device.nextAvail()), size);
     }
-    rig.memory.expectUntouched(before, {{rig.ring.desc, 16ull * size}, {rig.ring.avail, 4}, {rig.ring.used, 4}});
+    rig.memory.expectUntouched(before,
+                               {{rig.ring.desc, 16ull * size}, {rig.ring.avail, 4}, {rig.ring.used, 4}});
   }
 }
 

@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-
 #include "support/driver_rig.hpp"
 #include "support/random.hpp"
 
@@ -23,7 +22,9 @@ class HostilePackedDevice : public ::testing::Test {
   static void write(Rig& rig, std::uint32_t i, std::uint16_t id, std::uint32_t flags) {
     PackedLayout::desc(rig.memory)[positionOf(i)].word = packed::makeWord(60, id, flags);
   }
-  static void use(Rig& rig, std::uint32_t i, std::uint16_t id) { write(rig, i, id, packed::usedBits(wrapOf(i))); }
+  static void use(Rig& rig, std::uint32_t i, std::uint16_t id) {
+    write(rig, i, id, packed::usedBits(wrapOf(i)));
+  }
 
   Rig rig{kSize};
 };
@@ -62,7 +63,8 @@ TEST_F(HostilePackedDevice, IdTwice) {
 
 // Row 152: the owner bits of a lap that is not this one.
 TEST_F(HostilePackedDevice, ImpossibleFlags) {
-  for (const std::uint32_t bits : {std::uint32_t{packed::usedBits(false)}, std::uint32_t{packed::availBits(false)}}) {
+  for (const std::uint32_t bits :
+       {std::uint32_t{packed::usedBits(false)}, std::uint32_t{packed::availBits(false)}}) {
     for (const bool inOrder : {false, true}) {
       Rig fresh(kSize);
       fresh.post<false>(2, 1);

@@ -32,7 +32,9 @@ class BlockSpace {
 // Each part in an allocation of its own, of the size that the layout says.
 struct Ring {
   explicit Ring(std::uint32_t size, bool eventIdx = true, std::uint16_t start = 0, bool indirect = true)
-      : desc(size), avail(split::availBytes(size, eventIdx) / 2), used((split::usedBytes(size, eventIdx) + 3) / 4) {
+      : desc(size),
+        avail(split::availBytes(size, eventIdx) / 2),
+        used((split::usedBytes(size, eventIdx) + 3) / 4) {
     availView()->idx = start;
     usedView()->idx = start;
     device = SplitDevice(desc.data(), availView(), usedView(), size, start, eventIdx, indirect);
@@ -51,7 +53,8 @@ TEST(SplitDevice, CountsWhatIsAvailableAndNoticesAJump) {
     Ring ring(8, true, start);
     for (std::uint32_t ahead = 0; ahead < 65536; ahead++) {
       ring.availView()->idx = static_cast<std::uint16_t>(start + ahead);
-      ASSERT_EQ(ring.device.available(), ahead <= 8 ? ahead : SplitDevice::kBroken) << start << " + " << ahead;
+      ASSERT_EQ(ring.device.available(), ahead <= 8 ? ahead : SplitDevice::kBroken)
+          << start << " + " << ahead;
     }
   }
   Ring largest(32768, true, 65000);
@@ -63,7 +66,8 @@ TEST(SplitDevice, CountsWhatIsAvailableAndNoticesAJump) {
 
 TEST(SplitDevice, GathersHeadsInRingOrderAcrossTheWrap) {
   Ring ring(4, true, 65534);
-  for (std::uint16_t i = 0; i < 4; i++) ring.desc[i] = split::Desc{100u + i, 10u + i, static_cast<std::uint16_t>(i), 7};
+  for (std::uint16_t i = 0; i < 4; i++)
+    ring.desc[i] = split::Desc{100u + i, 10u + i, static_cast<std::uint16_t>(i), 7};
   const std::uint16_t order[] = {2, 0, 3, 1};
   for (std::uint32_t i = 0; i < 4; i++) ring.availView()->ring[(65534 + i) % 4] = order[i];
   ring.availView()->idx = 2;
@@ -279,8 +283,9 @@ TEST(SplitDeviceWalk, DirectionsAreKept) {
 TEST(SplitDeviceWalk, AddressesOutsideAreRefused) {
   Ring ring(4);
   BlockSpace space(1000);
-  const std::pair<std::uint64_t, std::uint32_t> bad[] = {
-      {1000, 1}, {999, 2}, {0, 1001}, {~0ull, 1}, {~0ull, 2}, {~0ull - 100, 200}, {0, 0xffffffff}, {1ull << 63, 1}};
+  const std::pair<std::uint64_t, std::uint32_t> bad[] = {{1000, 1},       {999, 2},       {0, 1001},
+                                                         {~0ull, 1},      {~0ull, 2},     {~0ull - 100, 200},
+                                                         {0, 0xffffffff}, {1ull << 63, 1}};
   for (const auto& [addr, len] : bad) {
     ring.desc[0] = {addr, len, 0, 0};
     EXPECT_EQ(walk(ring, space, Access::kRead).verdict, ChainVerdict::kBadAddress) << addr << "+" << len;
@@ -291,7 +296,8 @@ TEST(SplitDeviceWalk, AddressesOutsideAreRefused) {
   ring.desc[0] = {999, 1, 0, 0};
   EXPECT_EQ(walk(ring, space, Access::kRead).verdict, ChainVerdict::kGood);
   ring.desc[0] = {~0ull, 0, 0, 0};
-  EXPECT_EQ(walk(ring, space, Access::kRead).verdict, ChainVerdict::kGood) << "an empty element has no address";
+  EXPECT_EQ(walk(ring, space, Access::kRead).verdict, ChainVerdict::kGood)
+      << "an empty element has no address";
 }
 
 TEST(SplitDeviceWalk, IndirectTablesAtAnyAlignment) {
@@ -323,7 +329,8 @@ TEST(SplitDeviceWalk, AChainMayEndInATable) {
   EXPECT_EQ(walked.verdict, ChainVerdict::kGood);
   EXPECT_EQ(walked.pieces, (decltype(walked.pieces){{10, 1}, {20, 2}, {30, 3}, {40, 4}}));
   ring.desc[0].flags |= kNext;
-  EXPECT_EQ(walk(ring, space, Access::kRead, 2).verdict, ChainVerdict::kBadChain) << "nothing may follow a table";
+  EXPECT_EQ(walk(ring, space, Access::kRead, 2).verdict, ChainVerdict::kBadChain)
+      << "nothing may follow a table";
   // The chain as a whole is no longer than the ring.
   ring.desc[0].flags = kIndirect;
   ring.desc[0].len = 48;
@@ -419,8 +426,8 @@ TEST(SplitDeviceWalk, ATableOverTheRingIsRefused) {
   auto* ringDesc = space.table(1024);
   std::vector<std::uint16_t> avail(16);
   std::vector<std::uint32_t> used(16);
-  SplitDevice device(ringDesc, reinterpret_cast<split::Avail*>(avail.data()), reinterpret_cast<split::Used*>(used.data()), 4,
-                     0, false, true);
+  SplitDevice device(ringDesc, reinterpret_cast<split::Avail*>(avail.data()),
+                     reinterpret_cast<split::Used*>(used.data()), 4, 0, false, true);
   const auto verdict = [&](std::uint64_t addr, std::uint32_t len) {
     ringDesc[0] = {addr, len, kIndirect, 0};
     Head head;

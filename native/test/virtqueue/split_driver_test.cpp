@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-
 #include "base/wrap16.hpp"
 #include "support/driver_rig.hpp"
 #include "support/random.hpp"
@@ -23,7 +22,9 @@ class HostileSplitDevice : public ::testing::Test {
     split::Used* used = SplitLayout::used(rig.memory, kSize);
     for (const split::UsedElem& element : elements) used->ring[used->idx++ % kSize] = element;
   }
-  void setUsedIdx(std::uint32_t idx) { SplitLayout::used(rig.memory, kSize)->idx = static_cast<std::uint16_t>(idx); }
+  void setUsedIdx(std::uint32_t idx) {
+    SplitLayout::used(rig.memory, kSize)->idx = static_cast<std::uint16_t>(idx);
+  }
 
   Rig rig{kSize};
 };

@@ -35,7 +35,8 @@ TEST(Wrap16, NeedEventForAllInterestingTriples) {
       // The loop above is as long as the distance: try each event against it only for short ones.
       const bool isShort = distance(after, before) < 300;
       for (const std::uint16_t event : list) {
-        const bool expected = isShort ? passed(event, after, before) : distance(event, before) < distance(after, before);
+        const bool expected =
+            isShort ? passed(event, after, before) : distance(event, before) < distance(after, before);
         ASSERT_EQ(needEvent(event, after, before), expected) << event << " " << after << " " << before;
       }
     }

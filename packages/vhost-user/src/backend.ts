@@ -79,7 +79,9 @@ export class BackendSession {
       },
     };
     this.#connection = new Connection(socket, 'frontend', 'request', receiver, options.limits);
-    this.#answers = new BackendAnswers(this.#connection, this.#state, this.trace, (text) => handler.messageRefused?.(text));
+    this.#answers = new BackendAnswers(this.#connection, this.#state, this.trace, (text) =>
+      handler.messageRefused?.(text),
+    );
   }
 
   /** Begin to serve. */

@@ -25,7 +25,8 @@ class PieceList {
   // More pieces than any sane driver uses for a 64 KiB packet of 4 KiB pages, several times over.
   static constexpr std::uint32_t kMax = 256;
 
-  // Counts one descriptor that was looked at, empty ones too: what bounds the work for one packet. False: no more.
+  // Counts one descriptor that was looked at, empty ones too: what bounds the work for one packet. False: no
+  // more.
   bool step() noexcept {
     if (steps_ == kMax) return false;
     steps_++;
