@@ -152,6 +152,7 @@ bool planTransport(const Mbuf& mbuf, bool segmented, Plan& plan) noexcept {
   // extension headers it cannot.
   auto protocol = static_cast<std::uint8_t>(plan.ipv4 ? ip[9] : ip[6]);
   if (plan.ipv4) {
+    if ((std::to_integer<unsigned>(ip[0]) & 15u) * 4 != mbuf.l3Len) return false;
     plan.addressBytes = 8;
     std::memcpy(plan.addresses, ip + 12, 8);
     total = loadBe16(ip + 2);

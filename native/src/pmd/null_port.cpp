@@ -10,6 +10,8 @@ namespace pollwire::pmd {
 
 namespace {
 
+constexpr std::uint32_t kMinFrame = 14;
+
 struct NullRx final : QueueEnd {
   explicit NullRx(Mempool* source) : pool(source) { pool->retain(); }
   ~NullRx() override { pool->release(); }
@@ -69,6 +71,10 @@ Result<std::unique_ptr<QueueEnd>> bindNullRx(BurstSlot& slot, std::uint32_t pool
   Mempool* source = Mempool::byId(pool);
   if (source == nullptr)
     return Status(StatusCode::kNotFound, "null port: there is no pool " + std::to_string(pool));
+  if (size < kMinFrame) {
+    return Status(StatusCode::kOutOfRange,
+                  "null port: packets of " + std::to_string(size) + " bytes are no frames; give at least 14");
+  }
   if (size > source->segmentRoom()) {
     return Status(StatusCode::kOutOfRange, "null port: packets of " + std::to_string(size) +
                                                " bytes do not fit pool " + source->name() +

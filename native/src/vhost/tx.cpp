@@ -59,7 +59,10 @@ class HeadWindow {
       target_[i] = nullptr;
       if (PW_UNLIKELY(!isSingle(heads_[i], Access::kWrite))) continue;
       target_[i] = queue_.space.translate(heads_[i].addr, heads_[i].len, Access::kWrite);
-      if (PW_LIKELY(target_[i] != nullptr)) PW_PREFETCH_WRITE(target_[i]);
+      if (PW_UNLIKELY(target_[i] == nullptr)) continue;
+      // Drivers put the header before data that begins a cache line: two lines even for the smallest packet.
+      PW_PREFETCH_WRITE(target_[i]);
+      PW_PREFETCH_WRITE(target_[i] + queue_.headerLen);
     }
     return have_ != 0;
   }

@@ -37,7 +37,7 @@ struct FrameShape {
 
 // Sum of big-endian words, carries added back, not complemented.
 inline std::uint16_t plainSum(std::span<const std::uint8_t> bytes, std::uint64_t sum = 0) {
-  for (std::size_t i = 0; i < bytes.size(); i++) sum += i % 2 == 0 ? bytes[i] << 8 : bytes[i];
+  for (std::size_t i = 0; i < bytes.size(); i++) sum += i % 2 == 0 ? bytes[i] * 256u : bytes[i];
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
   return static_cast<std::uint16_t>(sum);
 }
@@ -47,8 +47,12 @@ inline std::uint16_t plainSeed(std::span<const std::uint8_t> frame, const FrameS
   return plainSum(addresses, shape.protocol() + std::uint64_t{shape.l4Bytes()});
 }
 
+inline std::uint16_t wordAt(std::span<const std::uint8_t> frame, unsigned at) {
+  return static_cast<std::uint16_t>(frame[at] << 8 | frame[at + 1]);
+}
+
 inline std::uint16_t fieldOf(std::span<const std::uint8_t> frame, const FrameShape& shape) {
-  return static_cast<std::uint16_t>(frame[shape.field()] << 8 | frame[shape.field() + 1]);
+  return wordAt(frame, shape.field());
 }
 
 // Sum over pseudo header and transport bytes is all ones.
