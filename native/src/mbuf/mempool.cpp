@@ -117,7 +117,7 @@ bool Mempool::refillAndTake(Cache* cache, Handle* out, std::uint32_t count) noex
   const std::uint32_t want = count + cacheSize_ - cache->length;
   const std::uint32_t got =
       ring_->dequeueBurst(cache->handles + cache->length, std::min(want, 2 * cacheSize_ - cache->length));
-  cache->length += got;
+  cache->resize(cache->length + got);
   if (cache->length < count) return false;
   takeFromCache(*cache, out, count);
   return true;
@@ -132,10 +132,10 @@ void Mempool::spill(Cache* cache, const Handle* handles, std::uint32_t count) no
   const std::uint32_t keep = cacheSize_ / 2;
   if (cache->length > keep) {
     (void)ring_->enqueueBulk(cache->handles + keep, cache->length - keep);
-    cache->length = keep;
+    cache->resize(keep);
   }
   std::copy(handles, handles + count, cache->handles + cache->length);
-  cache->length += count;
+  cache->resize(cache->length + count);
 }
 
 std::uint32_t Mempool::cached() const noexcept {
@@ -156,7 +156,7 @@ void Mempool::flush(std::uint32_t lcore) noexcept {
   if (lcore >= kMaxLcores) return;
   Cache& cache = caches_[lcore];
   if (cache.length != 0) (void)ring_->enqueueBulk(cache.handles, cache.length);
-  cache.length = 0;
+  cache.resize(0);
 }
 
 void Mempool::flushAll(std::uint32_t lcore) noexcept {

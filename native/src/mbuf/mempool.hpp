@@ -11,6 +11,7 @@
 
 #include "base/ids.hpp"
 #include "base/result.hpp"
+#include "base/shared.hpp"
 #include "mbuf/lcore.hpp"
 #include "mbuf/mbuf.hpp"
 #include "mbuf/mbuf_check.hpp"
@@ -90,6 +91,9 @@ class Mempool {
 
  private:
   struct alignas(kCacheLine) Cache {
+    // Written by the lcore that it belongs to; others read it for counts.
+    PW_INLINE void resize(std::uint32_t count) noexcept { storeRelaxed(length, count); }
+
     std::uint32_t length = 0;
     std::uint32_t limit = 0;
     Handle* handles = nullptr;
@@ -107,14 +111,14 @@ class Mempool {
     if (PW_LIKELY(cache != nullptr && cache->length + count <= cache->limit)) {
       std::uint32_t* slot = cache->handles + cache->length;
       for (std::uint32_t i = 0; i < count; i++) slot[i] = handles[i];
-      cache->length += count;
+      cache->resize(cache->length + count);
       return;
     }
     spill(cache, handles, count);
   }
 
   PW_INLINE static void takeFromCache(Cache& cache, Handle* out, std::uint32_t count) noexcept {
-    cache.length -= count;
+    cache.resize(cache.length - count);
     const Handle* from = cache.handles + cache.length;
     for (std::uint32_t i = 0; i < count; i++) out[i] = from[i];
   }
