@@ -44,7 +44,7 @@ export default defineConfig({
       project('native', 2, {
         include: ['test/dist/native/**/*.test.js'],
         testTimeout: 5 * MINUTE,
-        hookTimeout: 5 * MINUTE,
+        hookTimeout: 25 * MINUTE,
         maxWorkers: 1,
       }),
       project('conformance', 3, { include: CONFORMANCE, env: checked, testTimeout: MINUTE, maxWorkers: 1 }),

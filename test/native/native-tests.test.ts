@@ -1,6 +1,7 @@
 // The C++ unit tests of native/test, one vitest test for each, on the flavours that check memory: the mbuf checks
 // of `checked`, the sanitizers of `asan` (leaks included, since these programs hold no Node).
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,21 +27,28 @@ describe.each(['checked', 'asan'] as const)('C++ unit tests, %s', (flavour) => {
   let output = '';
   let outcomes = new Map<string, Outcome>();
 
-  beforeAll(() => {
+  beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'pollwire-native-'));
     const report = join(folder, 'report.json');
-    const ran = spawnSync(program, [`--gtest_output=json:${report}`, '--gtest_color=no'], {
-      encoding: 'utf8',
+    // Not synchronous: it takes minutes, and the test runner wants to hear from its worker meanwhile.
+    const ran = spawn(program, [`--gtest_output=json:${report}`, '--gtest_color=no'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
       env: {
         ...process.env,
         ASAN_OPTIONS: 'detect_leaks=1:abort_on_error=0',
         UBSAN_OPTIONS: 'print_stacktrace=1:halt_on_error=1',
       },
     });
-    output = `${ran.stdout}${ran.stderr}\nexit code ${ran.status}, signal ${ran.signal}`;
+    for (const stream of [ran.stdout, ran.stderr]) {
+      stream.on('data', (chunk) => {
+        output += String(chunk);
+      });
+    }
+    const [status, signal] = await once(ran, 'close');
+    output += `\nexit code ${status}, signal ${signal}`;
     if (existsSync(report)) outcomes = parseReport(report);
     // A failed test makes it 1 as well, and is told by its own line below; a crash or a leak is told here.
-    if (ran.status !== 0 && ![...outcomes.values()].some((outcome) => outcome.failures)) {
+    if (status !== 0 && ![...outcomes.values()].some((outcome) => outcome.failures)) {
       throw new Error(`native_tests ended badly:\n${output}`);
     }
   });
