@@ -204,6 +204,8 @@ PW_NOINLINE Sent sendSlow(Queue& queue, Ring& ring, Mbuf* mbuf, HeadWindow<Ring>
   return Sent::kSent;
 }
 
+// `progress` must stay in registers here: the stores of a burst wait for lines that the peer's core holds, and a load of
+// a spilled pair of counters would wait behind them. Hence the copy around the slow path.
 template <class Ring, bool kMergeable>
 PW_INLINE Sent sendOne(Queue& queue, Ring& ring, Mbuf* mbuf, HeadWindow<Ring>& window,
                        Progress& progress) noexcept {
@@ -215,7 +217,10 @@ PW_INLINE Sent sendOne(Queue& queue, Ring& ring, Mbuf* mbuf, HeadWindow<Ring>& w
   const bool simple = mbuf->nbSegs == 1 && mbuf->dataLen == length &&
                       static_cast<std::uint32_t>(mbuf->dataOff) + length <= mbuf->bufLen;
   if (PW_UNLIKELY(!fits || !simple || offload::wantsHeader(*mbuf))) {
-    return sendSlow<Ring, kMergeable>(queue, ring, mbuf, window, progress);
+    Progress copy = progress;
+    const Sent outcome = sendSlow<Ring, kMergeable>(queue, ring, mbuf, window, copy);
+    progress = copy;
+    return outcome;
   }
   // The header: all zero except for num_buffers = 1, which exists when it is 12 bytes long.
   std::uint64_t zero = 0;
@@ -248,6 +253,7 @@ std::uint32_t txBurst(void* context, Handle* handles, std::uint32_t count) noexc
     queue.counters->add(kTX_RING_FULL, count);
     return 0;
   }
+  if constexpr (requires { ring.prefetchUsed(1); }) ring.prefetchUsed(std::min(ready, count));
   setAllocSite("vhost tx");
   HeadWindow<Ring> window(queue, ring, ready);
   Progress progress;

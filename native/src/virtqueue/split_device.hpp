@@ -132,6 +132,15 @@ class SplitDevice {
     std::memcpy(&element, &both, sizeof both);
   }
 
+  // Asks for the lines that the next `count` used elements and the index will be stored to: the driver read them last.
+  PW_INLINE void prefetchUsed(std::uint32_t count) const noexcept {
+    constexpr std::uint32_t kPerLine = kCacheLine / sizeof(split::UsedElem);
+    for (std::uint32_t i = 0; i < count; i += kPerLine) {
+      PW_PREFETCH_WRITE(&used_->ring[(usedIdx_ + i) & mask_]);
+    }
+    PW_PREFETCH_WRITE(&used_->idx);
+  }
+
   // Takes `consumed` heads from the available side and shows `answered` used elements to the driver.
   PW_INLINE void publish(std::uint32_t consumed, std::uint32_t answered) noexcept {
     nextAvail_ = wrap16::advance(nextAvail_, consumed);
