@@ -14,6 +14,8 @@ namespace pollwire::vhost {
 namespace {
 
 constexpr std::uint32_t kWindow = 64;
+// Heads that are gathered at a time for packets that take more of them than one each.
+constexpr std::uint32_t kMore = 8;
 
 // A place among the available chains: how many come before it, and how many ring entries those take.
 struct Place {
@@ -30,8 +32,9 @@ PW_INLINE Place after(Place place, const Head& head) noexcept {
 template <class Ring>
 class HeadWindow {
  public:
-  HeadWindow(Queue& queue, Ring& ring, std::uint32_t ready) noexcept
-      : queue_(queue), ring_(ring), ready_(ready) {}
+  // `count` packets are to be sent: more heads than that are looked at only when a packet takes several.
+  HeadWindow(Queue& queue, Ring& ring, std::uint32_t ready, std::uint32_t count) noexcept
+      : queue_(queue), ring_(ring), ready_(ready), count_(count) {}
 
   // nullptr when nothing is left. The head stays where it is until a place outside the window is asked for.
   PW_INLINE const Head* at(Place place) noexcept {
@@ -50,7 +53,8 @@ class HeadWindow {
  private:
   PW_INLINE bool fill(Place place) noexcept {
     base_ = place;
-    have_ = ring_.gather(heads_, place.entry, std::min(ready_ - place.head, kWindow));
+    const std::uint32_t wanted = place.head < count_ ? std::min(count_ - place.head, kWindow) : kMore;
+    have_ = ring_.gather(heads_, place.entry, std::min(ready_ - place.head, wanted));
     if (PW_UNLIKELY(have_ == Ring::kBroken)) {
       broken_ = true;
       have_ = 0;
@@ -70,6 +74,7 @@ class HeadWindow {
   Queue& queue_;
   Ring& ring_;
   std::uint32_t ready_;
+  std::uint32_t count_;
   Place base_;
   std::uint32_t have_ = 0;
   bool broken_ = false;
@@ -255,7 +260,7 @@ std::uint32_t txBurst(void* context, Handle* handles, std::uint32_t count) noexc
   }
   if constexpr (requires { ring.prefetchUsed(1); }) ring.prefetchUsed(std::min(ready, count));
   setAllocSite("vhost tx");
-  HeadWindow<Ring> window(queue, ring, ready);
+  HeadWindow<Ring> window(queue, ring, ready, count);
   Progress progress;
   std::uint32_t done = 0;
   {
