@@ -35,32 +35,29 @@ class BurstStats {
   explicit BurstStats(Counters& counters) noexcept : counters_(counters) {}
   BurstStats(const BurstStats&) = delete;
   BurstStats& operator=(const BurstStats&) = delete;
-  PW_INLINE ~BurstStats() {
-    flushRun();
-    counters_.add(kPACKETS, packets_);
-    counters_.add(kBYTES, bytes_);
-  }
+  PW_INLINE ~BurstStats() { flushRun(); }
 
   // `data` points at the frame's first 6 bytes.
   PW_INLINE void add(const std::byte* data, std::uint32_t length) noexcept {
     if (PW_UNLIKELY(length != runLength_)) {
       flushRun();
+      run_ = 0;
       runLength_ = length;
     }
     run_++;
-    packets_++;
-    bytes_ += length;
     if (PW_UNLIKELY((std::to_integer<unsigned>(data[0]) & 1u) != 0)) countGroup(counters_, data);
   }
 
-  std::uint32_t packets() const noexcept { return packets_; }
-
  private:
   PW_INLINE void flushRun() noexcept {
-    if (run_ != 0) counters_.add(sizeClass(runLength_), run_);
-    run_ = 0;
+    if (run_ != 0) countRun(counters_, runLength_, run_);
   }
   // Static, so that the object itself stays in registers.
+  static void countRun(Counters& counters, std::uint32_t length, std::uint32_t run) noexcept {
+    counters.add(sizeClass(length), run);
+    counters.add(kPACKETS, run);
+    counters.add(kBYTES, static_cast<std::uint64_t>(length) * run);
+  }
   static void countGroup(Counters& counters, const std::byte* data) noexcept {
     static constexpr unsigned char kAll[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
     counters.add(std::memcmp(data, kAll, 6) == 0 ? kBROADCAST : kMULTICAST, 1);
@@ -69,8 +66,6 @@ class BurstStats {
   Counters& counters_;
   std::uint32_t runLength_ = 0;
   std::uint32_t run_ = 0;
-  std::uint32_t packets_ = 0;
-  std::uint64_t bytes_ = 0;
 };
 
 }  // namespace pollwire

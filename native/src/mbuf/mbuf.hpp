@@ -111,24 +111,21 @@ PW_INLINE std::uint32_t tailroomOf(const Mbuf* mbuf) noexcept {
 }
 
 // A fresh single-segment packet of `length` bytes behind the default headroom, with nothing left of the last
-// packet's metadata. All in one cache line.
+// packet's metadata. All in one cache line, as whole words: [8, 48) of the drawing above.
 PW_INLINE void resetForRx(Mbuf* mbuf, std::uint16_t port, std::uint32_t length) noexcept {
-  mbuf->dataOff = kHeadroom;
-  mbuf->refcnt = 1;
-  mbuf->nbSegs = 1;
-  mbuf->port = port;
-  mbuf->pktLen = length;
-  mbuf->dataLen = static_cast<std::uint16_t>(length);
-  mbuf->vlanTci = 0;
-  mbuf->next = kNoHandle;
-  mbuf->olFlags = 0;
-  mbuf->packetType = 0;
-  mbuf->hashRss = 0;
-  mbuf->l2Len = 0;
-  mbuf->l4Len = 0;
-  mbuf->l3Len = 0;
-  mbuf->tsoSegsz = 0;
-  mbuf->vlanTciOuter = 0;
+  static_assert(kNoHandle == 0);
+  auto* const words = reinterpret_cast<std::byte*>(mbuf) + offsetof(Mbuf, dataOff);
+  const auto put = [words](unsigned at, std::uint64_t word) noexcept {
+    // One store each, built in a register: assembled in memory, the parts would be waited for.
+    asm("" : "+r"(word));
+    __builtin_memcpy(words + at, &word, sizeof word);
+  };
+  put(0, kHeadroom | 1ull << 16 | 1ull << 32 | static_cast<std::uint64_t>(port) << 48);
+  put(8, length | static_cast<std::uint64_t>(length & 0xffff) << 32);
+  const std::uint64_t zero = 0;
+  __builtin_memcpy(words + 16, &zero, 8);
+  __builtin_memcpy(words + 24, &zero, 8);
+  __builtin_memcpy(words + 32, &zero, 8);
 }
 
 }  // namespace pollwire
