@@ -22,6 +22,11 @@ class DirectSpace {
     return table_->find(addr, length, hint_);
   }
 
+  // The region that the last translation was in, for a loop to keep in registers; empty before the first.
+  PW_INLINE RegionTable::Range hot() const noexcept {
+    return PW_LIKELY(hint_ != nullptr) ? *hint_ : RegionTable::Range{0, 0, nullptr};
+  }
+
   // Appends the range in as many pieces as it has regions. False: a part is outside, or the list is full.
   bool collect(std::uint64_t addr, std::uint32_t length, Access, PieceList& pieces) noexcept {
     if (length > 0 && addr + length - 1 < addr) return false;

@@ -39,11 +39,13 @@ PW_NOINLINE std::uint32_t takeInjected(Queue& queue, Handle* out, std::uint32_t 
   return taken;
 }
 
-// As many mbufs as the pool has, at most `count`.
-PW_INLINE std::uint32_t allocUpTo(Mempool& pool, Handle* out, std::uint32_t count) noexcept {
+// As many mbufs as the pool has, at most `count`; what is missing is counted.
+PW_INLINE std::uint32_t allocUpTo(Queue& queue, Handle* out, std::uint32_t count) noexcept {
+  Mempool& pool = *queue.pool;
   if (PW_LIKELY(pool.allocBulk(out, count) == count)) return count;
   std::uint32_t got = 0;
   while (got < count && pool.allocBulk(out + got, 1) == 1) got++;
+  queue.counters->add(kRX_NO_MBUF, count - got);
   return got;
 }
 
@@ -112,71 +114,76 @@ PW_NOINLINE bool receiveChain(Queue& queue, const Ring& ring, const Head& head, 
   return true;
 }
 
-// What a chunk did: heads taken from the ring, packets made of them.
-struct Chunk {
-  std::uint32_t heads;
-  std::uint32_t received;
-};
-
-template <class Ring, bool kOffload>
-PW_INLINE Chunk receiveChunk(Queue& queue, Ring& ring, Handle* out, std::uint32_t want,
-                             BurstStats& stats) noexcept {
-  Head heads[kChunk];
-  const std::uint32_t gathered = ring.gather(heads, 0, want);
-  if (PW_UNLIKELY(gathered == Ring::kBroken)) {
-    queue.breakRing("ENDLESS_LIST");
-    return Chunk{0, 0};
-  }
-  const std::uint32_t count = allocUpTo(*queue.pool, out, gathered);
-  if (PW_UNLIKELY(count < gathered)) queue.counters->add(kRX_NO_MBUF, gathered - count);
-  if (count == 0) return Chunk{0, 0};
-
-  std::byte* source[kChunk];
-  for (std::uint32_t i = 0; i < count; i++) {
-    source[i] = nullptr;
-    PW_PREFETCH_WRITE(mbufOf(out[i]));
-    PW_PREFETCH_WRITE(ownBuffer(mbufOf(out[i])) + kHeadroom);
-    if (PW_UNLIKELY(!isSingle(heads[i], Access::kRead))) continue;
-    source[i] = queue.space.translate(heads[i].addr, heads[i].len, Access::kRead);
-    if (PW_LIKELY(source[i] != nullptr)) PW_PREFETCH(source[i] + queue.headerLen);
-  }
-
-  const std::uint32_t headerLen = queue.headerLen;
-  const std::uint32_t shortest = headerLen + kMinFrame;
-  const std::uint32_t longest = headerLen + queue.pool->segmentRoom();
-  std::uint32_t received = 0;
-  // In ring entries.
+// Progress of one burst through the ring, in ring entries.
+struct Progress {
   std::uint32_t taken = 0;
   std::uint32_t answered = 0;
+  // The pool had fewer mbufs than chains waited.
+  bool starved = false;
+};
+
+// The chains that are single buffers with a packet that fits one mbuf: most there are. Stops at the first
+// other one, or when the pool is empty. Returns how many packets are in `out`.
+template <class Ring, bool kOffload>
+PW_INLINE std::uint32_t receiveRun(Queue& queue, Ring& ring, Handle* out, std::uint32_t want,
+                                   Progress& progress, BurstStats& stats) noexcept {
+  const std::uint32_t headerLen = queue.headerLen;
+  Single buffers[kChunk];
+  const std::uint32_t have =
+      ring.template singles<Access::kRead>(buffers, progress.taken, want, queue.space,
+                                           [&](std::byte* data) noexcept { PW_PREFETCH(data + headerLen); });
+  if (have == 0) return 0;
+  const std::uint32_t count = allocUpTo(queue, out, have);
+  progress.starved = count < have;
   for (std::uint32_t i = 0; i < count; i++) {
-    const Head& head = heads[i];
-    taken += head.count;
-    bool good = false;
-    if (PW_LIKELY(source[i] != nullptr && head.len >= shortest && head.len <= longest)) {
-      Mbuf* mbuf = mbufOf(out[received]);
-      resetForRx(mbuf, queue.port, head.len - headerLen);
-      copyBytes(dataOf(mbuf), source[i] + headerLen, head.len - headerLen);
-      if constexpr (kOffload) {
-        readOffload(queue, *mbuf, offload::copyHeader(source[i]));
-      }
-      good = true;
-    } else if (PW_UNLIKELY(head.bad)) {
-      queue.counters->add(kRX_BAD_CHAIN, 1);
-      continue;
-    } else {
-      good = receiveChain<Ring, kOffload>(queue, ring, head, out[received]);
-    }
-    ring.putUsed(answered, head, 0);
-    answered += head.count;
-    if (PW_LIKELY(good)) {
-      const Mbuf* mbuf = mbufOf(out[received]);
-      stats.add(dataOf(mbuf), mbuf->pktLen);
-      received++;
-    }
+    PW_PREFETCH_WRITE(mbufOf(out[i]));
+    PW_PREFETCH_WRITE(ownBuffer(mbufOf(out[i])) + kHeadroom);
   }
-  ring.publish(taken, answered);
+  const std::uint32_t shortest = headerLen + kMinFrame;
+  const std::uint32_t longest = headerLen + queue.pool->segmentRoom();
+  const std::uint16_t port = queue.port;
+  const std::uint32_t answered = progress.answered;
+  std::uint32_t received = 0;
+  for (; received < count; received++) {
+    const Single& buffer = buffers[received];
+    if (PW_UNLIKELY(buffer.len < shortest || buffer.len > longest)) break;
+    const std::uint32_t length = buffer.len - headerLen;
+    Mbuf* const mbuf = mbufOf(out[received]);
+    std::byte* const data = ownBuffer(mbuf) + kHeadroom;
+    resetForRx(mbuf, port, length);
+    copyBytes(data, buffer.data + headerLen, length);
+    if constexpr (kOffload) readOffload(queue, *mbuf, offload::copyHeader(buffer.data));
+    ring.putUsed(answered + received, buffer.id, 0);
+    stats.add(data, length);
+  }
+  progress.taken += received;
+  progress.answered = answered + received;
   if (PW_UNLIKELY(received < count)) queue.pool->putBulk(out + received, count - received);
-  return Chunk{count, received};
+  return received;
+}
+
+enum class Odd : std::uint8_t { kReceived, kDropped, kNothing };
+
+// The next chain, whatever it is.
+template <class Ring, bool kOffload>
+PW_NOINLINE Odd receiveOdd(Queue& queue, Ring& ring, Handle* out, Progress& progress) noexcept {
+  Head head{};
+  const std::uint32_t gathered = ring.gather(&head, progress.taken, 1);
+  if (PW_UNLIKELY(gathered == Ring::kBroken)) queue.breakRing("ENDLESS_LIST");
+  if (gathered != 1) return Odd::kNothing;
+  if (PW_UNLIKELY(head.bad)) {
+    queue.counters->add(kRX_BAD_CHAIN, 1);
+    progress.taken += head.count;
+    return Odd::kDropped;
+  }
+  if (allocUpTo(queue, out, 1) == 0) return Odd::kNothing;
+  const bool good = receiveChain<Ring, kOffload>(queue, ring, head, *out);
+  ring.putUsed(progress.answered, head, 0);
+  progress.taken += head.count;
+  progress.answered += head.count;
+  if (PW_LIKELY(good)) return Odd::kReceived;
+  queue.pool->putBulk(out, 1);
+  return Odd::kDropped;
 }
 
 template <class Ring, bool kOffload>
@@ -193,20 +200,36 @@ std::uint32_t rxBurst(void* context, Handle* out, std::uint32_t count) noexcept 
     return received;
   }
   setAllocSite("vhost rx");
-  BurstStats stats(*queue.counters);
-  bool progress = false;
-  // One burst of chains, good or bad, of those that were ready at the start: a driver that keeps adding, or
-  // adds nothing but rubbish, cannot hold the lcore here.
-  ready = std::min(ready, count - received);
-  while (ready > 0) {
-    const std::uint32_t want = std::min(ready, kChunk);
-    const Chunk chunk = receiveChunk<Ring, kOffload>(queue, ring, out + received, want, stats);
-    if (chunk.heads == 0) break;
-    progress = true;
-    received += chunk.received;
-    ready -= chunk.heads;
+  Progress progress;
+  {
+    BurstStats stats(*queue.counters);
+    // One burst of chains, good or bad, of those that were ready at the start: a driver that keeps adding, or
+    // adds nothing but rubbish, cannot hold the lcore here.
+    ready = std::min(ready, count - received);
+    ring.prefetchUsed(ready);
+    while (ready > 0) {
+      const std::uint32_t want = std::min(ready, kChunk);
+      const std::uint32_t got =
+          receiveRun<Ring, kOffload>(queue, ring, out + received, want, progress, stats);
+      received += got;
+      ready -= got;
+      if (PW_LIKELY(got == want)) continue;
+      if (PW_UNLIKELY(progress.starved)) break;
+      // A copy, so that the burst's own counters keep their registers.
+      Progress slow = progress;
+      const Odd odd = receiveOdd<Ring, kOffload>(queue, ring, out + received, slow);
+      progress = slow;
+      if (odd == Odd::kNothing) break;
+      ready--;
+      if (odd == Odd::kDropped) continue;
+      const Mbuf* const mbuf = mbufOf(out[received++]);
+      stats.add(dataOf(mbuf), mbuf->pktLen);
+    }
   }
-  if (progress) queue.notify(ring);
+  if (progress.taken != 0) {
+    ring.publish(progress.taken, progress.answered);
+    queue.notify(ring);
+  }
   return received;
 }
 

@@ -13,9 +13,8 @@ namespace pollwire::vhost {
 
 namespace {
 
-constexpr std::uint32_t kWindow = 64;
-// Heads that are gathered at a time for packets that take more of them than one each.
-constexpr std::uint32_t kMore = 8;
+// Buffers that are looked at ahead of the copies into them.
+constexpr std::uint32_t kWindow = 32;
 
 // A place among the available chains: how many come before it, and how many ring entries those take.
 struct Place {
@@ -26,61 +25,6 @@ struct Place {
 PW_INLINE Place after(Place place, const Head& head) noexcept {
   return Place{place.head + 1, place.entry + head.count};
 }
-
-// The available heads of this burst, gathered a window at a time, with their translation where they are
-// single buffers.
-template <class Ring>
-class HeadWindow {
- public:
-  // `count` packets are to be sent: more heads than that are looked at only when a packet takes several.
-  HeadWindow(Queue& queue, Ring& ring, std::uint32_t ready, std::uint32_t count) noexcept
-      : queue_(queue), ring_(ring), ready_(ready), count_(count) {}
-
-  // nullptr when nothing is left. The head stays where it is until a place outside the window is asked for.
-  PW_INLINE const Head* at(Place place) noexcept {
-    if (PW_UNLIKELY(place.head - base_.head >= have_)) {
-      if (place.head >= ready_ || !fill(place)) return nullptr;
-    }
-    return &heads_[place.head - base_.head];
-  }
-
-  // Where the single buffer of the head at `place` (seen by at() just before) begins; nullptr when it is not
-  // one.
-  PW_INLINE std::byte* target(Place place) const noexcept { return target_[place.head - base_.head]; }
-
-  bool broken() const noexcept { return broken_; }
-
- private:
-  PW_INLINE bool fill(Place place) noexcept {
-    base_ = place;
-    const std::uint32_t wanted = place.head < count_ ? std::min(count_ - place.head, kWindow) : kMore;
-    have_ = ring_.gather(heads_, place.entry, std::min(ready_ - place.head, wanted));
-    if (PW_UNLIKELY(have_ == Ring::kBroken)) {
-      broken_ = true;
-      have_ = 0;
-    }
-    for (std::uint32_t i = 0; i < have_; i++) {
-      target_[i] = nullptr;
-      if (PW_UNLIKELY(!isSingle(heads_[i], Access::kWrite))) continue;
-      target_[i] = queue_.space.translate(heads_[i].addr, heads_[i].len, Access::kWrite);
-      if (PW_UNLIKELY(target_[i] == nullptr)) continue;
-      // Drivers put the header before data that begins a cache line: two lines even for the smallest packet.
-      PW_PREFETCH_WRITE(target_[i]);
-      PW_PREFETCH_WRITE(target_[i] + queue_.headerLen);
-    }
-    return have_ != 0;
-  }
-
-  Queue& queue_;
-  Ring& ring_;
-  std::uint32_t ready_;
-  std::uint32_t count_;
-  Place base_;
-  std::uint32_t have_ = 0;
-  bool broken_ = false;
-  Head heads_[kWindow];
-  std::byte* target_[kWindow];
-};
 
 // Progress of one burst through the ring.
 struct Progress {
@@ -138,10 +82,15 @@ class Collected {
   std::uint32_t parts_[PieceList::kMax];
 };
 
-// Any packet into any buffers: several segments, several descriptors, several heads when mergeable.
+// Any packet into any buffers: several segments, several descriptors, several heads when mergeable. `ready`
+// heads are available in all.
 template <class Ring, bool kMergeable>
-PW_NOINLINE Sent sendSlow(Queue& queue, Ring& ring, Mbuf* mbuf, HeadWindow<Ring>& window,
+PW_NOINLINE Sent sendSlow(Queue& queue, Ring& ring, Mbuf* mbuf, std::uint32_t ready,
                           Progress& progress) noexcept {
+  Head found{};
+  bool first = true;
+  std::uint32_t gathered = ring.gather(&found, progress.taken.entry, 1);
+  if (gathered == 0) return Sent::kRingFull;
   if (!isConsistent(mbuf)) {
     queue.counters->add(kTX_BAD_MBUF, 1);
     return Sent::kDropped;
@@ -158,8 +107,14 @@ PW_NOINLINE Sent sendSlow(Queue& queue, Ring& ring, Mbuf* mbuf, HeadWindow<Ring>
   Collected buffers;
   Place place = progress.taken;
   while (pieces.bytes() < need) {
-    const Head* head = window.at(place);
-    if (head == nullptr) {
+    if (!first) gathered = place.head < ready ? ring.gather(&found, place.entry, 1) : 0;
+    first = false;
+    if (PW_UNLIKELY(gathered == Ring::kBroken)) {
+      queue.breakRing("ENDLESS_LIST");
+      return Sent::kRingFull;
+    }
+    const Head* const head = &found;
+    if (gathered == 0) {
       // Everything the guest ever posts at once is not enough: waiting would block the queue for good.
       if (place.entry - progress.taken.entry < ring.size()) return Sent::kRingFull;
       queue.counters->add(kTX_TOO_BIG, 1);
@@ -209,38 +164,58 @@ PW_NOINLINE Sent sendSlow(Queue& queue, Ring& ring, Mbuf* mbuf, HeadWindow<Ring>
   return Sent::kSent;
 }
 
-// `progress` must stay in registers here: the stores of a burst wait for lines that the peer's core holds, and a load of
-// a spilled pair of counters would wait behind them. Hence the copy around the slow path.
-template <class Ring, bool kMergeable>
-PW_INLINE Sent sendOne(Queue& queue, Ring& ring, Mbuf* mbuf, HeadWindow<Ring>& window,
-                       Progress& progress) noexcept {
-  const Head* head = window.at(progress.taken);
-  if (PW_UNLIKELY(head == nullptr)) return Sent::kRingFull;
-  const std::uint32_t length = mbuf->pktLen;
-  std::byte* target = window.target(progress.taken);
-  const bool fits = target != nullptr && head->len >= length + queue.headerLen && length <= 0xffff;
-  const bool simple = mbuf->nbSegs == 1 && mbuf->dataLen == length &&
-                      static_cast<std::uint32_t>(mbuf->dataOff) + length <= mbuf->bufLen;
-  if (PW_UNLIKELY(!fits || !simple || offload::wantsHeader(*mbuf))) {
-    Progress copy = progress;
-    const Sent outcome = sendSlow<Ring, kMergeable>(queue, ring, mbuf, window, copy);
-    progress = copy;
-    return outcome;
+// The packets that go as they are, one segment each with nothing asked for, into single buffers that have
+// room for them: most packets there are. Stops at the first other packet or buffer; returns how many went.
+// All of `count` heads after `progress` are available.
+//
+// The counters of these loops must stay in registers. The stores of a burst wait for lines that the peer's
+// core holds, and a counter that was spilled in two halves would be loaded only behind them.
+template <class Ring>
+PW_INLINE std::uint32_t sendRun(Queue& queue, Ring& ring, const Handle* handles, std::uint32_t count,
+                                Progress& progress, std::uint32_t& irregular, BurstStats& stats) noexcept {
+  const std::uint32_t headerLen = queue.headerLen;
+  Single buffers[kWindow];
+  // Drivers put the header before data that begins a cache line: two lines even for the smallest packet.
+  const std::uint32_t have = ring.template singles<Access::kWrite>(
+      buffers, progress.taken.entry, std::min(count, kWindow), queue.space, [&](std::byte* data) noexcept {
+        PW_PREFETCH_WRITE(data);
+        PW_PREFETCH_WRITE(data + headerLen);
+      });
+  const std::uint32_t answered = progress.answered;
+  const std::uint32_t pool = mbufOf(handles[0])->pool;
+  std::uint32_t shared = 0;
+  std::uint32_t sent = 0;
+  for (; sent < have; sent++) {
+    if (sent + 4 < count) PW_PREFETCH(mbufOf(handles[sent + 4]));
+    const Mbuf* const mbuf = mbufOf(handles[sent]);
+    const std::uint32_t length = mbuf->pktLen;
+    const Single& buffer = buffers[sent];
+    const bool fits = static_cast<std::uint64_t>(length) + headerLen <= buffer.len;
+    const bool simple = ((mbuf->nbSegs ^ 1u) | (mbuf->dataLen ^ length) | mbuf->next) == 0 &&
+                        mbuf->dataOff + length <= mbuf->bufLen;
+    if (PW_UNLIKELY(!fits || !simple)) break;
+    if (PW_UNLIKELY(mbuf->olFlags != 0) && offload::wantsHeader(*mbuf)) break;
+    shared |= (loadAcquire(mbuf->refcnt) ^ 1u) | mbuf->flags | (mbuf->pool ^ pool);
+    // The header: all zero except for num_buffers = 1, which exists when it is 12 bytes long.
+    std::byte* const target = buffer.data;
+    const std::uint64_t zero = 0;
+    std::memcpy(target, &zero, 8);
+    if (PW_LIKELY(headerLen == 12)) {
+      const std::uint32_t one = 1u << 16;
+      std::memcpy(target + 8, &one, 4);
+    } else {
+      std::memcpy(target + 8, &zero, 2);
+    }
+    const std::byte* const data = dataOf(mbuf);
+    copyBytes(target + headerLen, data, length);
+    ring.putUsed(answered + sent, buffer.id, length + headerLen);
+    stats.add(data, length);
   }
-  // The header: all zero except for num_buffers = 1, which exists when it is 12 bytes long.
-  std::uint64_t zero = 0;
-  std::memcpy(target, &zero, 8);
-  if (PW_LIKELY(queue.headerLen == 12)) {
-    const std::uint32_t one = 1u << 16;
-    std::memcpy(target + 8, &one, 4);
-  } else {
-    std::memcpy(target + 8, &zero, 2);
-  }
-  copyBytes(target + queue.headerLen, dataOf(mbuf), length);
-  ring.putUsed(progress.answered, *head, length + queue.headerLen);
-  progress.answered += head->count;
-  progress.taken = after(progress.taken, *head);
-  return Sent::kSent;
+  irregular |= shared;
+  progress.taken.head += sent;
+  progress.taken.entry += sent;
+  progress.answered = answered + sent;
+  return sent;
 }
 
 template <class Ring, bool kMergeable>
@@ -254,33 +229,41 @@ std::uint32_t txBurst(void* context, Handle* handles, std::uint32_t count) noexc
     queue.breakRing("AVAIL_JUMP");
     return 0;
   }
-  if (ready == 0) {
+  if (ready == 0 || count == 0) {
     queue.counters->add(kTX_RING_FULL, count);
     return 0;
   }
-  if constexpr (requires { ring.prefetchUsed(1); }) ring.prefetchUsed(std::min(ready, count));
   setAllocSite("vhost tx");
-  HeadWindow<Ring> window(queue, ring, ready, count);
+  ring.prefetchUsed(std::min(ready, count));
   Progress progress;
   std::uint32_t done = 0;
+  // Packets that cannot all go back to one pool by their handles alone.
+  std::uint32_t irregular = 0;
   {
     BurstStats stats(*queue.counters);
-    for (; done < count; done++) {
-      if (done + 4 < count) PW_PREFETCH(mbufOf(handles[done + 4]));
-      Mbuf* mbuf = mbufOf(handles[done]);
-      const Sent outcome = sendOne<Ring, kMergeable>(queue, ring, mbuf, window, progress);
-      if (PW_UNLIKELY(outcome == Sent::kRingFull)) break;
-      if (PW_UNLIKELY(outcome == Sent::kDropped)) continue;
-      stats.add(dataOf(mbuf), mbuf->pktLen);
+    while (done < count && progress.taken.head < ready) {
+      const std::uint32_t most = std::min(count - done, ready - progress.taken.head);
+      const std::uint32_t sent = sendRun<Ring>(queue, ring, handles + done, most, progress, irregular, stats);
+      done += sent;
+      if (PW_LIKELY(sent == most) || sent == kWindow) continue;
+      // A copy, so that the burst's own counters keep their registers.
+      Progress slow = progress;
+      Mbuf* const mbuf = mbufOf(handles[done]);
+      const Sent outcome = sendSlow<Ring, kMergeable>(queue, ring, mbuf, ready, slow);
+      progress = slow;
+      if (outcome == Sent::kRingFull) break;
+      irregular = 1;
+      done++;
+      if (outcome == Sent::kSent) stats.add(dataOf(mbuf), mbuf->pktLen);
     }
   }
   if (progress.taken.entry != 0) {
     ring.publish(progress.taken.entry, progress.answered);
     queue.notify(ring);
   }
-  if (PW_UNLIKELY(window.broken())) queue.breakRing("ENDLESS_LIST");
   if (PW_UNLIKELY(done < count)) queue.counters->add(kTX_RING_FULL, count - done);
-  freeBurst(handles, done);
+  if (PW_LIKELY(irregular == 0 && done != 0)) Mempool::byId(mbufOf(handles[0])->pool)->putBulk(handles, done);
+  else freeBurst(handles, done);
   return done;
 }
 

@@ -28,6 +28,14 @@ struct Head {
   bool bad;
 };
 
+// A head that is one buffer of the ring itself, already translated: all that a plain copy needs, in two
+// words.
+struct Single {
+  std::byte* data;
+  std::uint32_t len;
+  std::uint16_t id;
+};
+
 // Longest indirect table that is copied because it crosses two regions; longer ones are refused.
 inline constexpr std::uint32_t kMaxCopiedTable = 64;
 
@@ -63,6 +71,17 @@ const std::byte* tableAt(Space& space, std::uint64_t addr, std::uint32_t entries
   return copied;
 }
 
+// One buffer inside one region, which most often is the one of the buffer before, `hot`.
+template <typename Space, typename Hot>
+PW_INLINE std::byte* translateHot(Space& space, Hot& hot, std::uint64_t addr, std::uint32_t len,
+                                  Access access) noexcept {
+  const std::uint64_t offset = addr - hot.start;
+  if (PW_LIKELY(offset < hot.size && len <= hot.size - offset)) return hot.host + offset;
+  std::byte* const data = space.translate(addr, len, access);
+  hot = space.hot();
+  return data;
+}
+
 // Adds one element of a chain to `pieces`, after its direction was checked. Empty elements count against the
 // bound.
 template <typename Space>
@@ -77,10 +96,16 @@ PW_INLINE ChainVerdict addElement(Space& space, std::uint64_t addr, std::uint32_
   return pieces.full() ? ChainVerdict::kTooLong : ChainVerdict::kBadAddress;
 }
 
+// The flags that make a head something else than a single buffer, and what they are for one of the direction
+// `access`.
+inline constexpr std::uint16_t kDescShape = kDescNext | kDescIndirect | kDescWrite;
+constexpr std::uint16_t singleShape(Access access) noexcept {
+  return access == Access::kWrite ? kDescWrite : 0;
+}
+
 // True when the chain is one buffer in the ring itself with exactly the direction that `access` needs.
 PW_INLINE bool isSingle(const Head& head, Access access) noexcept {
-  constexpr std::uint16_t kShape = kDescNext | kDescIndirect | kDescWrite;
-  return (head.flags & kShape) == (access == Access::kWrite ? kDescWrite : 0) && !head.bad;
+  return (head.flags & kDescShape) == singleShape(access) && !head.bad;
 }
 
 }  // namespace pollwire

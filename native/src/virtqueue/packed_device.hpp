@@ -3,6 +3,7 @@
 // takes several. The peer is hostile: what decides is loaded once, each walk is bounded by the ring size.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "base/shared.hpp"
@@ -86,6 +87,41 @@ class PackedDevice {
     return found;
   }
 
+  // The heads that follow `from` ring entries after the next one to answer, for as long as they are available
+  // single buffers in the direction kAccess inside one region of `space`. `touch` sees each address once, to
+  // prefetch it.
+  template <Access kAccess, typename Space, typename Touch>
+  PW_INLINE std::uint32_t singles(Single* out, std::uint32_t from, std::uint32_t count, Space& space,
+                                  Touch&& touch) const noexcept {
+    constexpr std::uint32_t kMask = packed::kOwnerBits | kDescShape;
+    const std::uint32_t most = std::min(count, size_ - from);
+    const std::uint32_t size = size_;
+    const packed::Desc* const ring = desc_;
+    Cursor at = stepped(avail_, from);
+    std::uint32_t want = packed::availBits(at.wrap) | singleShape(kAccess);
+    auto hot = space.hot();
+    for (std::uint32_t i = 0; i < most; i++) {
+      // P1, as in gather().
+      const std::uint64_t word = loadAcquire(ring[at.position].word);
+      if (PW_UNLIKELY((packed::flagsOf(word) & kMask) != want)) return i;
+      const std::uint32_t len = packed::lenOf(word);
+      std::byte* const data = translateHot(space, hot, loadRelaxed(ring[at.position].addr), len, kAccess);
+      if (PW_UNLIKELY(data == nullptr)) return i;
+      touch(data);
+      out[i] = Single{data, len, packed::idOf(word)};
+      if (PW_UNLIKELY(++at.position == size)) {
+        at = Cursor{0, !at.wrap};
+        want = packed::availBits(at.wrap) | singleShape(kAccess);
+      }
+    }
+    return most;
+  }
+
+  // Asks for the lines that `count` used descriptors will be stored to.
+  PW_INLINE void prefetchUsed(std::uint32_t) const noexcept {
+    // They are those that the heads were just read from.
+  }
+
   // Translates the whole chain into `pieces` (appended). A list is copied here once more; the shape must
   // still be the one that gather() saw, so that the outcome is one snapshot of it.
   template <typename Space>
@@ -114,14 +150,18 @@ class PackedDevice {
 
   // Writes the used descriptor `position` entries after those already published: `len` bytes were written
   // into the chain.
-  PW_INLINE void putUsed(std::uint32_t position, const Head& head, std::uint32_t len) noexcept {
+  PW_INLINE void putUsed(std::uint32_t position, std::uint16_t id, std::uint32_t len) noexcept {
     const Cursor at = stepped(used_, position);
     // §2.8.4: WRITE says that there is data.
     const std::uint32_t flags = packed::usedBits(at.wrap) | (len != 0 ? kDescWrite : 0u);
-    const std::uint64_t word = packed::makeWord(len, head.id, flags);
+    const std::uint64_t word = packed::makeWord(len, id, flags);
     // The driver polls the first one only: it is written last, by publish().
     if (position == 0) first_ = word;
     else storeRelaxed(desc_[at.position].word, word);
+  }
+
+  PW_INLINE void putUsed(std::uint32_t position, const Head& head, std::uint32_t len) noexcept {
+    putUsed(position, head.id, len);
   }
 
   // Takes `consumed` entries from the available side and shows the used descriptors of `answered` entries to

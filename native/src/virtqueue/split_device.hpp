@@ -86,6 +86,32 @@ class SplitDevice {
     return count;
   }
 
+  // The heads that follow `from` ring entries after the next one to answer, for as long as they are single
+  // buffers in the direction kAccess inside one region of `space`. All `count` of them must be available().
+  // `touch` sees each address once, to prefetch it.
+  template <Access kAccess, typename Space, typename Touch>
+  PW_INLINE std::uint32_t singles(Single* out, std::uint32_t from, std::uint32_t count, Space& space,
+                                  Touch&& touch) const noexcept {
+    const std::uint32_t at = nextAvail_ + from;
+    const std::uint32_t mask = mask_;
+    const std::uint32_t size = size_;
+    const split::Desc* const table = desc_;
+    const std::uint16_t* const ring = avail_->ring;
+    auto hot = space.hot();
+    for (std::uint32_t i = 0; i < count; i++) {
+      const std::uint16_t id = loadRelaxed(ring[(at + i) & mask]);
+      if (PW_UNLIKELY(id >= size)) return i;
+      const DescCopy desc = copyDesc(table + id);
+      if (PW_UNLIKELY((desc.word >> 32 & kDescShape) != singleShape(kAccess))) return i;
+      const auto len = static_cast<std::uint32_t>(desc.word);
+      std::byte* const data = translateHot(space, hot, desc.addr, len, kAccess);
+      if (PW_UNLIKELY(data == nullptr)) return i;
+      touch(data);
+      out[i] = Single{data, len, id};
+    }
+    return count;
+  }
+
   // Translates the whole chain into `pieces` (appended): descriptors of the ring, then at most one indirect
   // table. Bounded by the ring size and by what `pieces` takes.
   template <typename Space>
@@ -125,20 +151,25 @@ class SplitDevice {
 
   // Writes the used element `position` after those already published: `len` bytes were written into the
   // chain.
-  PW_INLINE void putUsed(std::uint32_t position, const Head& head, std::uint32_t len) noexcept {
+  PW_INLINE void putUsed(std::uint32_t position, std::uint16_t id, std::uint32_t len) noexcept {
     split::UsedElem& element = used_->ring[(usedIdx_ + position) & mask_];
     // One 8-byte store.
-    const std::uint64_t both = static_cast<std::uint64_t>(head.id) | (static_cast<std::uint64_t>(len) << 32);
+    const std::uint64_t both = static_cast<std::uint64_t>(id) | (static_cast<std::uint64_t>(len) << 32);
     std::memcpy(&element, &both, sizeof both);
   }
 
-  // Asks for the lines that the next `count` used elements and the index will be stored to: the driver read them last.
+  // Asks for the lines that the next `count` used elements and the index will be stored to: the driver read
+  // them last.
   PW_INLINE void prefetchUsed(std::uint32_t count) const noexcept {
     constexpr std::uint32_t kPerLine = kCacheLine / sizeof(split::UsedElem);
     for (std::uint32_t i = 0; i < count; i += kPerLine) {
       PW_PREFETCH_WRITE(&used_->ring[(usedIdx_ + i) & mask_]);
     }
     PW_PREFETCH_WRITE(&used_->idx);
+  }
+
+  PW_INLINE void putUsed(std::uint32_t position, const Head& head, std::uint32_t len) noexcept {
+    putUsed(position, head.id, len);
   }
 
   // Takes `consumed` heads from the available side and shows `answered` used elements to the driver.
