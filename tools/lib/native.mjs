@@ -10,6 +10,7 @@ import { NATIVE_DIR, ROOT, readJson } from './paths.mjs';
 import { step } from './progress.mjs';
 import { checkBuildTools } from './requirements.mjs';
 import { run } from './run.mjs';
+import { v8Headers } from './v8-headers.mjs';
 
 /** @typedef {import('./flavours.mjs').Flavour} Flavour */
 
@@ -34,7 +35,7 @@ function wanted(flavour) {
   const files = folders.flatMap((folder) => listFiles(ROOT, folder));
   // Installing GoogleTest makes the flavours with tests stale.
   const googleTest = tests && existsSync(GOOGLE_TEST) ? 'gtest' : '';
-  return fingerprint(ROOT, files, [flavour, config, String(process.env.CXX), googleTest, ...versions]);
+  return fingerprint(ROOT, files, [flavour, config, String(process.env.CXX), googleTest, v8Headers() && process.version, ...versions]);
 }
 
 /** @param {Flavour} flavour */
@@ -105,6 +106,7 @@ function cmakeJs(flavour, action, ...more) {
     `--CDPOLLWIRE_FLAVOUR=${flavour}`,
     `--CDPOLLWIRE_TESTS=${tests ? 'ON' : 'OFF'}`,
     '--CDCMAKE_EXPORT_COMPILE_COMMANDS=ON',
+    `--CDPOLLWIRE_V8_INCLUDE=${v8Headers()}`,
     ...more,
   ];
 }

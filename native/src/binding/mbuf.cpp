@@ -4,46 +4,41 @@
 #include "binding/addon.hpp"
 #include "binding/args.hpp"
 #include "binding/fast_args.hpp"
+#include "binding/fast_call.hpp"
 
 namespace pollwire::binding {
 
 namespace {
 
-napi_value mbufAlloc(napi_env env, napi_callback_info info) {
-  const FastArgs<1> args(env, info);
+std::uint32_t mbufAlloc(std::uint32_t poolId) noexcept {
   setAllocSite("application");
-  Mempool* pool = Mempool::byId(args[0]);
+  Mempool* pool = Mempool::byId(poolId);
   Handle handle = pool == nullptr ? kNoHandle : pool->alloc();
   if (handle != kNoHandle) resetForRx(mbufOf(handle), kNoPort, 0);
-  return number(env, handle);
+  return handle;
 }
 
-napi_value mbufAllocBulk(napi_env env, napi_callback_info info) {
-  const FastArgs<3> args(env, info);
+std::uint32_t mbufAllocBulk(std::uint32_t poolId, std::uint32_t word, std::uint32_t wanted) noexcept {
   setAllocSite("application");
-  std::uint32_t count = args[2];
-  Mempool* pool = Mempool::byId(args[0]);
-  Handle* handles = burstAt(args[1], count);
-  if (pool == nullptr || handles == nullptr || count != args[2]) return number(env, 0);
+  std::uint32_t count = wanted;
+  Mempool* pool = Mempool::byId(poolId);
+  Handle* handles = burstAt(word, count);
+  if (pool == nullptr || handles == nullptr || count != wanted) return 0;
   const std::uint32_t got = pool->allocBulk(handles, count);
   for (std::uint32_t i = 0; i < got; i++) resetForRx(mbufOf(handles[i]), kNoPort, 0);
-  return number(env, got);
+  return got;
 }
 
-napi_value mbufFree(napi_env env, napi_callback_info info) {
-  const FastArgs<1> args(env, info);
+void mbufFree(std::uint32_t handle) noexcept {
   setAllocSite("application");
-  if (mbufArgument(args[0]) != nullptr) freeChain(args[0]);
-  return nullptr;
+  if (mbufArgument(handle) != nullptr) freeChain(handle);
 }
 
-napi_value mbufFreeBulk(napi_env env, napi_callback_info info) {
-  const FastArgs<2> args(env, info);
+void mbufFreeBulk(std::uint32_t word, std::uint32_t wanted) noexcept {
   setAllocSite("application");
-  std::uint32_t count = args[1];
-  const Handle* handles = burstAt(args[0], count);
+  std::uint32_t count = wanted;
+  const Handle* handles = burstAt(word, count);
   if (handles != nullptr) freeBurst(handles, count);
-  return nullptr;
 }
 
 Mbuf& packetOf(const Napi::CallbackInfo& info) {
@@ -108,10 +103,10 @@ Napi::Value mbufChain(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void addMbuf(Napi::Env, Napi::Object exports) {
-  addFast(exports, "mbufAlloc", mbufAlloc);
-  addFast(exports, "mbufAllocBulk", mbufAllocBulk);
-  addFast(exports, "mbufFree", mbufFree);
-  addFast(exports, "mbufFreeBulk", mbufFreeBulk);
+  addCall<mbufAlloc>(exports, "mbufAlloc");
+  addCall<mbufAllocBulk>(exports, "mbufAllocBulk");
+  addCall<mbufFree>(exports, "mbufFree");
+  addCall<mbufFreeBulk>(exports, "mbufFreeBulk");
   add(exports, "mbufRead", mbufRead);
   add(exports, "mbufWrite", mbufWrite);
   add(exports, "mbufAppend", mbufAppend);

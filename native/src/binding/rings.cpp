@@ -2,6 +2,7 @@
 #include "binding/addon.hpp"
 #include "binding/args.hpp"
 #include "binding/fast_args.hpp"
+#include "binding/fast_call.hpp"
 #include "mem/arena.hpp"
 #include "ring/ring_table.hpp"
 
@@ -30,27 +31,22 @@ Napi::Value ringDestroy(const Napi::CallbackInfo& info) {
 }
 
 template <std::uint32_t (AnyRing::*kMove)(std::uint32_t*, std::uint32_t) noexcept>
-napi_value dequeue(napi_env env, napi_callback_info info) {
-  const FastArgs<3> args(env, info);
-  std::uint32_t count = args[2];
-  rings::Entry* entry = rings::byId(args[0]);
-  Handle* handles = burstAt(args[1], count);
-  return number(env, entry == nullptr || handles == nullptr ? 0 : (entry->ring.*kMove)(handles, count));
+std::uint32_t dequeue(std::uint32_t ring, std::uint32_t word, std::uint32_t count) noexcept {
+  rings::Entry* entry = rings::byId(ring);
+  Handle* handles = burstAt(word, count);
+  return entry == nullptr || handles == nullptr ? 0 : (entry->ring.*kMove)(handles, count);
 }
 
 template <std::uint32_t (AnyRing::*kMove)(const std::uint32_t*, std::uint32_t) noexcept>
-napi_value enqueue(napi_env env, napi_callback_info info) {
-  const FastArgs<3> args(env, info);
-  std::uint32_t count = args[2];
-  rings::Entry* entry = rings::byId(args[0]);
-  const Handle* handles = burstAt(args[1], count);
-  return number(env, entry == nullptr || handles == nullptr ? 0 : (entry->ring.*kMove)(handles, count));
+std::uint32_t enqueue(std::uint32_t ring, std::uint32_t word, std::uint32_t count) noexcept {
+  rings::Entry* entry = rings::byId(ring);
+  const Handle* handles = burstAt(word, count);
+  return entry == nullptr || handles == nullptr ? 0 : (entry->ring.*kMove)(handles, count);
 }
 
-napi_value ringCount(napi_env env, napi_callback_info info) {
-  const FastArgs<1> args(env, info);
-  rings::Entry* entry = rings::byId(args[0]);
-  return number(env, entry == nullptr ? 0 : entry->ring.count());
+std::uint32_t ringCount(std::uint32_t ring) noexcept {
+  rings::Entry* entry = rings::byId(ring);
+  return entry == nullptr ? 0 : entry->ring.count();
 }
 
 }  // namespace
@@ -58,11 +54,11 @@ napi_value ringCount(napi_env env, napi_callback_info info) {
 void addRings(Napi::Env, Napi::Object exports) {
   add(exports, "ringCreate", ringCreate);
   add(exports, "ringDestroy", ringDestroy);
-  addFast(exports, "ringEnqueueBurst", enqueue<&AnyRing::enqueueBurst>);
-  addFast(exports, "ringEnqueueBulk", enqueue<&AnyRing::enqueueBulk>);
-  addFast(exports, "ringDequeueBurst", dequeue<&AnyRing::dequeueBurst>);
-  addFast(exports, "ringDequeueBulk", dequeue<&AnyRing::dequeueBulk>);
-  addFast(exports, "ringCount", ringCount);
+  addCall<enqueue<&AnyRing::enqueueBurst>>(exports, "ringEnqueueBurst");
+  addCall<enqueue<&AnyRing::enqueueBulk>>(exports, "ringEnqueueBulk");
+  addCall<dequeue<&AnyRing::dequeueBurst>>(exports, "ringDequeueBurst");
+  addCall<dequeue<&AnyRing::dequeueBulk>>(exports, "ringDequeueBulk");
+  addCall<ringCount>(exports, "ringCount");
 }
 
 }  // namespace pollwire::binding

@@ -2,6 +2,7 @@
 #include "binding/addon.hpp"
 #include "binding/args.hpp"
 #include "binding/fast_args.hpp"
+#include "binding/fast_call.hpp"
 #include "ethdev/slot_table.hpp"
 #include "mbuf/mbuf_ops.hpp"
 
@@ -9,27 +10,24 @@ namespace pollwire::binding {
 
 namespace {
 
-napi_value burst(napi_env env, napi_callback_info info) {
-  const FastArgs<3> args(env, info);
-  std::uint32_t count = args[2];
-  BurstSlot* slot = slots::byId(args[0]);
-  Handle* handles = burstAt(args[1], count);
-  if (PW_UNLIKELY(slot == nullptr || handles == nullptr || count == 0)) return number(env, 0);
-  return number(env, slot->run(handles, count));
+std::uint32_t burst(std::uint32_t id, std::uint32_t word, std::uint32_t count) noexcept {
+  BurstSlot* slot = slots::byId(id);
+  Handle* handles = burstAt(word, count);
+  if (PW_UNLIKELY(slot == nullptr || handles == nullptr || count == 0)) return 0;
+  return slot->run(handles, count);
 }
 
-napi_value forwardBurst(napi_env env, napi_callback_info info) {
-  const FastArgs<4> args(env, info);
-  std::uint32_t count = args[3];
-  BurstSlot* rx = slots::byId(args[0]);
-  BurstSlot* tx = slots::byId(args[1]);
-  Handle* handles = burstAt(args[2], count);
-  if (PW_UNLIKELY(rx == nullptr || tx == nullptr || handles == nullptr || count == 0)) return number(env, 0);
+std::uint32_t forwardBurst(std::uint32_t rxId, std::uint32_t txId, std::uint32_t word,
+                           std::uint32_t count) noexcept {
+  BurstSlot* rx = slots::byId(rxId);
+  BurstSlot* tx = slots::byId(txId);
+  Handle* handles = burstAt(word, count);
+  if (PW_UNLIKELY(rx == nullptr || tx == nullptr || handles == nullptr || count == 0)) return 0;
   const std::uint32_t received = rx->run(handles, count);
-  if (received == 0) return number(env, 0);
+  if (received == 0) return 0;
   const std::uint32_t sent = tx->run(handles, received);
   if (PW_UNLIKELY(sent < received)) freeBurst(handles + sent, received - sent);
-  return number(env, received | (sent << 16));
+  return received | (sent << 16);
 }
 
 BurstSlot& slotOf(const Napi::CallbackInfo& info) {
@@ -80,9 +78,9 @@ Napi::Value slotUsed(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void addSlots(Napi::Env, Napi::Object exports) {
-  addFast(exports, "rxBurst", burst);
-  addFast(exports, "txBurst", burst);
-  addFast(exports, "forwardBurst", forwardBurst);
+  addCall<burst>(exports, "rxBurst");
+  addCall<burst>(exports, "txBurst");
+  addCall<forwardBurst>(exports, "forwardBurst");
   add(exports, "slotAlloc", slotAlloc);
   add(exports, "slotClose", slotClose);
   add(exports, "slotOpen", slotOpen);
