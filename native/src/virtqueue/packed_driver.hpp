@@ -273,6 +273,10 @@ class PackedDriver {
   PW_INLINE std::uint32_t collectOrdered(std::uint32_t* out, std::uint32_t* lengths,
                                          std::uint32_t max) noexcept {
     const std::uint32_t count = std::min(max, inFlight_);
+    if (PW_LIKELY(lists_ == 0 && batchLeft_ == 0)) {
+      const std::uint32_t taken = collectEach<kLengths>(out, lengths, count);
+      if (PW_LIKELY(taken != 0)) return taken;
+    }
     std::uint32_t i = 0;
     while (i < count) {
       if (batchLeft_ == 0) {
@@ -295,6 +299,31 @@ class PackedDriver {
       batchLeft_ -= part;
       i += part;
     }
+    return i;
+  }
+
+  // In-order, with a used descriptor for each buffer: stops at the first that is not used, or answers for
+  // several.
+  template <bool kLengths>
+  PW_INLINE std::uint32_t collectEach(std::uint32_t* out, std::uint32_t* lengths,
+                                      std::uint32_t count) noexcept {
+    const std::uint32_t size = size_;
+    const packed::Desc* const desc = desc_;
+    std::uint32_t* const cookies = ids_.cookies.get();
+    Cursor at = used_;
+    std::uint32_t give = ids_.give;
+    std::uint32_t i = 0;
+    for (; i < count; i++) {
+      const std::uint64_t word = loadAcquire(desc[at.position].word);
+      if (ownerOf(word, at.wrap) != Owner::kUs || packed::idOf(word) != give) break;
+      out[i] = cookies[give];
+      cookies[give] = 0;
+      if constexpr (kLengths) lengths[i] = packed::lenOf(word);
+      if (PW_UNLIKELY(++give == size)) give = 0;
+      if (PW_UNLIKELY(++at.position == size)) at = Cursor{0, !at.wrap};
+    }
+    ids_.give = give;
+    taken(at, i, i);
     return i;
   }
 
