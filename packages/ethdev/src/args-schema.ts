@@ -7,7 +7,7 @@ import type { Devargs } from './devargs.js';
 import { parseMac } from './mac.js';
 import { didYouMean, endSentence, sentenceList } from './suggest.js';
 
-interface Common {
+export interface Common {
   /** One line for help texts and the generated documentation. */
   doc?: string;
 }
@@ -35,11 +35,11 @@ export type ArgsOf<S extends ArgsSchema> = {
     : never;
 };
 
-type Presence<T> =
+export type Presence<T> =
   | { default: T; required?: undefined }
   | { required: true; default?: undefined }
   | Record<never, never>;
-type Kind<T, O> = ArgKind<T> &
+export type Kind<T, O> = ArgKind<T> &
   (O extends { default: unknown }
     ? { default: T }
     : O extends { required: true }

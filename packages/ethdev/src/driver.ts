@@ -105,7 +105,7 @@ export type QueueEnd =
     }
   | { readonly kind: 'script'; readonly module: string | URL; readonly data?: unknown; release?(): void };
 
-type Maybe = void | Promise<void>;
+export type Maybe = void | Promise<void>;
 
 /** One probed device. Methods are called from the main isolate, in the order of the port's life; queue set-up comes after configure. */
 export interface Device {

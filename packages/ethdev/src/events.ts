@@ -7,7 +7,7 @@ import { EventEmitter } from 'eventemitter3';
 
 /** Event name → listener arguments. */
 export type EventMap = Record<string, unknown[]>;
-type Listener<A extends unknown[]> = (...args: A) => void;
+export type Listener<A extends unknown[]> = (...args: A) => void;
 
 /** Gets errors that no 'error' listener took. */
 export type ErrorSink = (error: PollwireError) => void;

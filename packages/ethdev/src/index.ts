@@ -1,5 +1,12 @@
 /** @pollwire/ethdev: the framework. Exports only. */
-export type { ArgKind, ArgsOf, ArgsSchema } from './args-schema.js';
+export type {
+  ArgKind,
+  ArgsOf,
+  ArgsSchema,
+  Common as ArgOptions,
+  Kind as ArgKindOf,
+  Presence as ArgPresence,
+} from './args-schema.js';
 export { bool, choice, int, later, list, mac, parseArgs, path, str } from './args-schema.js';
 export { Burst } from './burst.js';
 export type { Devargs, DevargsObject, DevargsPair, DevargsValue } from './devargs.js';
@@ -11,6 +18,7 @@ export type {
   Driver,
   DriverDefinition,
   Limits,
+  Maybe,
   PortConfig,
   ProbeContext,
   QueueEnd,
@@ -22,15 +30,17 @@ export type { EalEvents } from './eal.js';
 export { Eal } from './eal.js';
 export type { EalOptions, ParsedEalArgs } from './eal-args.js';
 export { ealHelp, parseEalArgs } from './eal-args.js';
-export type { ErrorSink, EventMap } from './events.js';
+export type { ErrorSink, EventMap, Listener as EventListener } from './events.js';
 export { TypedEmitter } from './events.js';
 export type { IdleMode } from './idle.js';
 export { IDLE_MODES } from './idle.js';
+export type { IsolateEnv } from './isolate.js';
 export type { LaunchOptions } from './lcore.js';
 export { Lcore } from './lcore.js';
 export type { LcoreStats } from './lcore-block.js';
 export type { LcoreSpec } from './lcore-list.js';
 export { formatRanges, parseCoremask, parseLcoreList } from './lcore-list.js';
+export type { World } from './lcore-protocol.js';
 export type { LinkStatus } from './link.js';
 export { formatLink, formatSpeed, LINK_DOWN, SPEED_UNKNOWN } from './link.js';
 export type { LogLevel, LogSink } from './log.js';
@@ -65,7 +75,7 @@ export type { PortView } from './port-ref.js';
 export { PortRef } from './port-ref.js';
 export type { PortMove, PortState } from './port-state.js';
 export { canMove, PORT_MOVES, PORT_STATES } from './port-state.js';
-export type { RxQueue, TxQueue } from './queue.js';
+export type { QueueControl, QueueSetupInfo, RxQueue, TxQueue } from './queue.js';
 export type { QueueEvent } from './queue-events.js';
 export type { QueueView } from './queue-ref.js';
 export { RxQueueRef, TxQueueRef } from './queue-ref.js';
@@ -75,7 +85,7 @@ export type { RingOptions, RingView } from './ring.js';
 export { Ring, RingRef } from './ring.js';
 export { Run } from './run.js';
 export type { OpenQueue, ScriptContext, ScriptRx, ScriptTx } from './script-queue.js';
-export { defineQueue } from './script-queue.js';
+export { defineQueue, ScriptModules } from './script-queue.js';
 export type { CounterName, PortStats, QueueStats, Xstat } from './stats.js';
 export { QueueCounters } from './stats.js';
 export { Stepper } from './stepper.js';

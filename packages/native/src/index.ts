@@ -19,6 +19,7 @@ export type { PollwireErrorOptions } from './errors.js';
 export { isRetryable, PollwireError, toPollwireError } from './errors.js';
 export { L } from './layout.gen.js';
 export type { Flavour } from './load.js';
-export { flavour, native } from './load.js';
+export { FLAVOURS, flavour, native } from './load.js';
+export type { Listener as DeviceEventListener } from './native-events.js';
 export { onDeviceEvent } from './native-events.js';
 export * as sys from './sys.js';

@@ -10,7 +10,7 @@ import type { Addon } from './binding.js';
 import { PollwireError, toPollwireError } from './errors.js';
 import { LAYOUT_HASH } from './layout.gen.js';
 
-const FLAVOURS = ['release', 'checked', 'asan'] as const;
+export const FLAVOURS = ['release', 'checked', 'asan'] as const;
 export type Flavour = (typeof FLAVOURS)[number];
 
 /** Data-path functions: never wrapped, they return counts and do not throw. */

@@ -5,7 +5,7 @@
 import type { NativeEvent } from './binding.js';
 import { native } from './load.js';
 
-type Listener = (event: NativeEvent) => void;
+export type Listener = (event: NativeEvent) => void;
 
 const listeners = new Map<string, Listener>();
 

@@ -16,7 +16,7 @@ export type {
 } from './backend-handler.js';
 export type { BackendOptions } from './backend-options.js';
 export type { CloseReason } from './close-reason.js';
-export type { Header, Reply, ReplyForm } from './codec.js';
+export type { Expectation, Header, Reply, ReplyForm } from './codec.js';
 export {
   decodeHeader,
   decodeReply,
@@ -70,13 +70,19 @@ export type {
   MessageOf,
   MessageRow,
   PayloadOf,
+  Phase,
+  Quiesce,
   ReplySpec,
   RequestName,
+  RingRule,
+  Specs,
 } from './messages.js';
-export { BACKEND_REQUESTS, FRONTEND_REQUESTS, featureMask, rowById } from './messages.js';
+export { BACKEND, BACKEND_REQUESTS, FRONTEND, FRONTEND_REQUESTS, featureMask, rowById } from './messages.js';
 export { nativeSocket } from './native-socket.js';
+export type { Method as FeatureMethod } from './offered-features.js';
 export { derivedProtocolFeatures, FEATURE_METHODS } from './offered-features.js';
 export type { OutgoingFd } from './output-queue.js';
+export type { BadField, PayloadCodec } from './payload-codecs.js';
 export { CODECS, MAX_PAYLOAD, MAX_TABLE_REGIONS } from './payload-codecs.js';
 export type {
   ConfigAccess,
@@ -98,7 +104,7 @@ export { IotlbPerm, IotlbType, VRING_F_LOG } from './payloads.js';
 export type { ProtocolFeatureName } from './protocol-features.js';
 export { ProtocolFeature, protocolFeatureConflict, protocolFeatureNames } from './protocol-features.js';
 export type { RawRequest } from './raw-request.js';
-export type { ReceivedFd } from './received-fd.js';
+export type { FdHolder, ReceivedFd } from './received-fd.js';
 export type { Refusal, Reject, VhostCode } from './refusal.js';
 export { isRefusal, isReject, refuse, refuseFatally } from './refusal.js';
 export type { Answered, RequesterOptions } from './requester.js';
@@ -109,7 +115,7 @@ export { nativeHost } from './socket-host.js';
 export { checkSocketPath, MAX_SOCKET_PATH, prepareSocketPath } from './socket-path.js';
 export type { MemorySocketOptions } from './testing/memory-socket.js';
 export { FdTable, MemorySocket, memorySocketPair } from './testing/memory-socket.js';
-export type { TraceEntry, TraceValue } from './trace.js';
+export type { NewEntry as NewTraceEntry, TraceEntry, TraceValue } from './trace.js';
 export { formatTraceEntry, Trace, traceFields } from './trace.js';
 export type { PackedPosition } from './vring-base.js';
 export { packVringBase, splitVringBase, unpackVringBase } from './vring-base.js';

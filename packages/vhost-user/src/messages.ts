@@ -70,7 +70,7 @@ const payload = <const P extends PayloadKind>(kind: P, carried: FdRange = NO_FDS
 const own = (...payloads: PayloadKind[]) => ({ kind: 'own', payloads }) as const;
 
 /** Requests of the front-end (the driver's side) to the back-end (the device's side). */
-const FRONTEND = {
+export const FRONTEND = {
   GET_FEATURES: { id: 1, payload: 'none', reply: payload('u64') },
   SET_FEATURES: { id: 2, payload: 'u64', quiesce: 'device' },
   SET_OWNER: { id: 3, payload: 'none' },
@@ -204,7 +204,7 @@ const FRONTEND = {
 } as const satisfies Record<string, RowSpec>;
 
 /** Requests of the back-end to the front-end, over the socket of SET_BACKEND_REQ_FD. */
-const BACKEND = {
+export const BACKEND = {
   BACKEND_IOTLB_MSG: { id: 1, payload: 'iotlb', feature: 'BACKEND_REQ' },
   BACKEND_CONFIG_CHANGE_MSG: { id: 2, payload: 'none', feature: 'CONFIG' },
   BACKEND_VRING_HOST_NOTIFIER_MSG: {
@@ -236,7 +236,7 @@ export type FrontendRequestName = keyof typeof FRONTEND;
 export type BackendRequestName = keyof typeof BACKEND;
 export type RequestName = FrontendRequestName | BackendRequestName;
 
-type Specs = typeof FRONTEND & typeof BACKEND;
+export type Specs = typeof FRONTEND & typeof BACKEND;
 
 /** The decoded payload type of a request. */
 export type PayloadOf<N extends RequestName> = PayloadTypes[Specs[N]['payload']];

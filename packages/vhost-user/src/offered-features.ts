@@ -3,7 +3,7 @@ import type { BackendHandler } from './backend-handler.js';
 import type { ProtocolFeatureName } from './protocol-features.js';
 import { ProtocolFeature } from './protocol-features.js';
 
-type Method = keyof BackendHandler;
+export type Method = keyof BackendHandler;
 
 /** The handler methods that a bit stands for; all of them are needed. Bits without an entry are never derived. */
 export const FEATURE_METHODS: Readonly<Partial<Record<ProtocolFeatureName, readonly Method[]>>> = {

@@ -27,7 +27,7 @@ export interface TraceEntry {
   readonly lastAt: number;
 }
 
-type NewEntry = Pick<TraceEntry, 'dir' | 'name'> &
+export type NewEntry = Pick<TraceEntry, 'dir' | 'name'> &
   Partial<Omit<TraceEntry, 'seq' | 'at' | 'count' | 'lastAt'>>;
 
 export class Trace {
