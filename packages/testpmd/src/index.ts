@@ -10,6 +10,7 @@ export type { Clock, Output } from './output.js';
 export { processOutput, systemClock, TextOutput } from './output.js';
 export type { PortControl } from './ports.js';
 export type {
+  BadChecksums,
   CyclesReport,
   ForwardReport,
   PortForwardReport,
