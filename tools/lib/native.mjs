@@ -35,7 +35,14 @@ function wanted(flavour) {
   const files = folders.flatMap((folder) => listFiles(ROOT, folder));
   // Installing GoogleTest makes the flavours with tests stale.
   const googleTest = tests && existsSync(GOOGLE_TEST) ? 'gtest' : '';
-  return fingerprint(ROOT, files, [flavour, config, String(process.env.CXX), googleTest, v8Headers() && process.version, ...versions]);
+  return fingerprint(ROOT, files, [
+    flavour,
+    config,
+    String(process.env.CXX),
+    googleTest,
+    v8Headers() && process.version,
+    ...versions,
+  ]);
 }
 
 /** @param {Flavour} flavour */

@@ -13,8 +13,8 @@ export function v8Headers() {
   try {
     readFileSync(join(folder, 'v8.h'));
     const text = readFileSync(join(folder, 'node_version.h'), 'utf8');
-    const version = ['MAJOR', 'MINOR', 'PATCH'].map((part) =>
-      new RegExp(`define NODE_${part}_VERSION (\\d+)`).exec(text)?.[1],
+    const version = ['MAJOR', 'MINOR', 'PATCH'].map(
+      (part) => new RegExp(`define NODE_${part}_VERSION (\\d+)`).exec(text)?.[1],
     );
     return `v${version.join('.')}` === process.version ? folder : '';
   } catch {

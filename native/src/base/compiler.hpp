@@ -10,11 +10,12 @@
 #define PW_INLINE inline __attribute__((always_inline))
 #define PW_NOINLINE __attribute__((noinline))
 #define PW_PREFETCH(address) (__builtin_prefetch((address), 0, 3))
-// A line that this core is about to store to, asked for exclusively. For baseline x86-64 compilers turn the builtin
-// into a read prefetch: the line then arrives shared and each store waits for its own upgrade, one after the other.
-// Processors without PREFETCHW take it as a no-op.
+// A line that this core is about to store to, asked for exclusively. For baseline x86-64 compilers turn the
+// builtin into a read prefetch: the line then arrives shared and each store waits for its own upgrade, one
+// after the other. Processors without PREFETCHW take it as a no-op.
 #if defined(__x86_64__)
-#define PW_PREFETCH_WRITE(address) __asm__ volatile("prefetchw %0" ::"m"(*reinterpret_cast<const char*>(address)))
+#define PW_PREFETCH_WRITE(address) \
+  __asm__ volatile("prefetchw %0" ::"m"(*reinterpret_cast<const char*>(address)))
 #else
 #define PW_PREFETCH_WRITE(address) (__builtin_prefetch((address), 1, 3))
 #endif

@@ -62,7 +62,8 @@ export class EtherRewriter {
     const mbuf = h << UNIT;
     const offset = (i32[mbuf + WORD.DATA_OFF] as number) & 0xffff;
     const length = (i32[mbuf + WORD.DATA_LEN] as number) & 0xffff;
-    if (length < ADDRESSES || (i32[mbuf + WORD.FLAGS] as number) >>> 24 !== 0 || (offset & 3) !== 0) return -1;
+    if (length < ADDRESSES || (i32[mbuf + WORD.FLAGS] as number) >>> 24 !== 0 || (offset & 3) !== 0)
+      return -1;
     return mbuf + (L.MBUF_SIZE >> 2) + (offset >>> 2);
   }
 
