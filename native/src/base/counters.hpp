@@ -27,6 +27,9 @@ namespace pollwire {
   X(RX_BAD_ADDRESS, "rx: a buffer lies outside the peer's memory")                        \
   X(RX_BAD_LENGTH, "rx: shorter than header and Ethernet, or too long")                   \
   X(RX_BAD_OFFLOAD, "rx: a header that asks for something impossible")                    \
+  X(RX_FILTERED_UNICAST, "rx: for another station, while promiscuous mode is off")        \
+  X(RX_FILTERED_MULTICAST, "rx: for a group that nobody here listens to")                 \
+  X(RX_FILTERED_VLAN, "rx: of a VLAN that is not in the table")                           \
   X(TX_RING_FULL, "tx: no free descriptors (packets stay with the caller)")               \
   X(TX_BAD_CHAIN, "tx: a descriptor chain broke a rule")                                  \
   X(TX_BAD_ADDRESS, "tx: a buffer lies outside the peer's memory")                        \

@@ -3,6 +3,7 @@
 #include <memory>
 #include <mutex>
 
+#include "base/endian.hpp"
 #include "virtio/virtio_device.hpp"
 
 #include "binding/addon.hpp"
@@ -86,6 +87,31 @@ Napi::Value virtioStripVlan(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+bool flagProperty(const Napi::Object& from, const char* name) {
+  const Napi::Value value = from.Get(name);
+  if (!value.IsBoolean())
+    throw Napi::TypeError::New(from.Env(), std::string("property ") + name + " must be true or false");
+  return value.As<Napi::Boolean>().Value();
+}
+
+Napi::Value virtioRxFilter(const Napi::CallbackInfo& info) {
+  const Napi::Object modes = object(info, 1, "modes");
+  const Napi::Uint8Array addresses = bytes(info, 2, "addresses");
+  const Napi::Uint8Array vlans = bytes(info, 3, "vlans");
+  if (addresses.ByteLength() % 6 != 0) badArgument(info, 2, "addresses", "6 bytes for each address");
+  if (vlans.ByteLength() != sizeof(VlanTable)) badArgument(info, 3, "vlans", "512 bytes");
+  RxFilterSettings settings;
+  settings.promiscuous = flagProperty(modes, "promiscuous");
+  settings.allMulticast = flagProperty(modes, "allMulticast");
+  settings.filterVlans = flagProperty(modes, "filterVlans");
+  for (std::size_t at = 0; at < addresses.ByteLength(); at += 6)
+    settings.addresses.push_back(MacAddress::load(addresses.Data() + at));
+  for (std::size_t word = 0; word < settings.vlans.size(); word++)
+    settings.vlans[word] = loadLe64(vlans.Data() + 8 * word);
+  check(info.Env(), deviceOf(info).setRxFilter(settings));
+  return info.Env().Undefined();
+}
+
 Napi::Value virtioQueueStart(const Napi::CallbackInfo& info) {
   check(info.Env(), deviceOf(info).start(queueOf(info)));
   return info.Env().Undefined();
@@ -132,6 +158,7 @@ void addVirtio(Napi::Env, Napi::Object exports) {
   add(exports, "virtioBind", virtioBind);
   add(exports, "virtioUnbind", virtioUnbind);
   add(exports, "virtioStripVlan", virtioStripVlan);
+  add(exports, "virtioRxFilter", virtioRxFilter);
   add(exports, "virtioQueueStart", virtioQueueStart);
   add(exports, "virtioQueueStop", virtioQueueStop);
   add(exports, "virtioReleaseQuarantine", virtioReleaseQuarantine);

@@ -1,12 +1,14 @@
 // Receive on a virtio-net driver: takes the buffers that the device filled, hands them on as mbufs and posts
 // fresh ones. Nothing is copied: the posted buffer is the mbuf. rx: the caller owns what is returned.
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
 #include "ethdev/packet_stats.hpp"
 #include "mbuf/mbuf_ops.hpp"
 #include "offload/virtio_net.hpp"
 #include "offload/vlan_strip.hpp"
+#include "virtio/stopped_packets.hpp"
 #include "virtio/virtio_queue.hpp"
 
 namespace pollwire::virtio {
@@ -151,7 +153,11 @@ PW_NOINLINE Handle assemble(Queue& queue, Used& used, typename Used::Buffer firs
   return first.handle;
 }
 
-template <class Ring, bool kInOrder, bool kMergeable, bool kOffload>
+struct NothingStopped {
+  explicit NothingStopped(Counters&) noexcept {}
+};
+
+template <class Ring, bool kInOrder, bool kMergeable, bool kOffload, bool kFilter>
 std::uint32_t rxBurst(void* context, Handle* out, std::uint32_t count) noexcept {
   Queue& queue = *static_cast<Queue*>(context);
   Ring& ring = queue.ringAs<Ring>();
@@ -164,6 +170,7 @@ std::uint32_t rxBurst(void* context, Handle* out, std::uint32_t count) noexcept 
   std::uint32_t received = 0;
   {
     BurstStats stats(*queue.counters);
+    [[maybe_unused]] std::conditional_t<kFilter, StoppedPackets, NothingStopped> stopped(*queue.counters);
     // Good or bad, one burst of them: a device that returns nothing but rubbish cannot hold the lcore here.
     for (std::uint32_t left = count; left > 0;) {
       const std::uint32_t got = used.collect(left);
@@ -183,6 +190,13 @@ std::uint32_t rxBurst(void* context, Handle* out, std::uint32_t count) noexcept 
           queue.counters->add(buffers == 0 ? kRX_BAD_CHAIN : kRX_BAD_LENGTH, 1);
           queue.pool->putBulk(&packet, 1);
           continue;
+        }
+        if constexpr (kFilter) {
+          const RxFilter::Verdict verdict = judgePacket(*queue.filter, mbufOf(packet));
+          if (PW_UNLIKELY(verdict != RxFilter::Verdict::kPass)) {
+            stopped.add(packet, verdict);
+            continue;
+          }
         }
         if constexpr (kOffload) readOffload(queue, packet);
         const Mbuf* mbuf = mbufOf(packet);
@@ -213,15 +227,21 @@ BurstFn stripIf(bool strip) noexcept {
   return strip ? rxStripped<kBurst> : kBurst;
 }
 
-template <class Ring, bool kInOrder>
+template <class Ring, bool kInOrder, bool kFilter>
 BurstFn rxFor(const Queue& queue, bool offload) noexcept {
   const bool strip = queue.stripVlan;
   if ((queue.features & kNetMrgRxbuf) != 0) {
-    return offload ? stripIf<rxBurst<Ring, kInOrder, true, true>>(strip)
-                   : stripIf<rxBurst<Ring, kInOrder, true, false>>(strip);
+    return offload ? stripIf<rxBurst<Ring, kInOrder, true, true, kFilter>>(strip)
+                   : stripIf<rxBurst<Ring, kInOrder, true, false, kFilter>>(strip);
   }
-  return offload ? stripIf<rxBurst<Ring, kInOrder, false, true>>(strip)
-                 : stripIf<rxBurst<Ring, kInOrder, false, false>>(strip);
+  return offload ? stripIf<rxBurst<Ring, kInOrder, false, true, kFilter>>(strip)
+                 : stripIf<rxBurst<Ring, kInOrder, false, false, kFilter>>(strip);
+}
+
+template <class Ring, bool kInOrder>
+BurstFn filterIf(const Queue& queue, bool offload) noexcept {
+  return queue.filter->active() ? rxFor<Ring, kInOrder, true>(queue, offload)
+                                : rxFor<Ring, kInOrder, false>(queue, offload);
 }
 
 template <class Ring>
@@ -239,11 +259,11 @@ BurstFn selectRx(const Queue& queue) noexcept {
       kNetGuestCsum | kNetGuestTso4 | kNetGuestTso6 | kNetGuestUfo | kNetGuestEcn;
   const bool offload = (queue.features & kHeaderBits) != 0;
   if (std::holds_alternative<PackedDriver>(queue.ring)) {
-    return queue.inOrder() ? rxFor<PackedDriver, true>(queue, offload)
-                           : rxFor<PackedDriver, false>(queue, offload);
+    return queue.inOrder() ? filterIf<PackedDriver, true>(queue, offload)
+                           : filterIf<PackedDriver, false>(queue, offload);
   }
-  return queue.inOrder() ? rxFor<SplitDriver, true>(queue, offload)
-                         : rxFor<SplitDriver, false>(queue, offload);
+  return queue.inOrder() ? filterIf<SplitDriver, true>(queue, offload)
+                         : filterIf<SplitDriver, false>(queue, offload);
 }
 
 void fillRx(Queue& queue) noexcept {

@@ -38,11 +38,12 @@ Status noSuch(const std::string& what) { return Status(StatusCode::kNotFound, wh
 
 }  // namespace
 
-Device::Device(std::uint32_t id, std::uint32_t queues) : id_(id) {
+Device::Device(std::uint32_t id, std::uint32_t queues) : id_(id), filter_(std::make_unique<RxFilter>()) {
   for (std::uint32_t i = 0; i < queues; i++) {
     rings_.push_back(std::make_unique<Ring>());
     rings_.back()->queue.device = id;
     rings_.back()->queue.index = i;
+    rings_.back()->queue.filter = filter_.get();
   }
 }
 
@@ -133,6 +134,30 @@ Status Device::setStripVlan(std::uint32_t index, bool wanted) {
   if (ring.started && ring.direction == Direction::kRx) {
     ring.queue.slot->bind(selectRx(ring.queue), &ring.queue, rxDescriptors);
   }
+  return {};
+}
+
+Status Device::setRxFilter(const RxFilterSettings& settings) {
+  auto made = RxFilter::make(settings);
+  if (!made) {
+    return Status(made.status().code(),
+                  "virtio device " + std::to_string(id_) + ": " + made.status().detail());
+  }
+  std::unique_ptr<const RxFilter> next = std::make_unique<RxFilter>(*made);
+  for (const auto& ring : rings_) {
+    Queue& queue = ring->queue;
+    if (!ring->started || ring->direction != Direction::kRx) {
+      queue.filter = next.get();
+      continue;
+    }
+    {
+      // Every filter suits every burst function, so that the two need not change in one step.
+      const BurstSlot::Hold hold(*queue.slot);
+      queue.filter = next.get();
+    }
+    queue.slot->bind(selectRx(queue), &queue, rxDescriptors);
+  }
+  filter_ = std::move(next);
   return {};
 }
 

@@ -74,6 +74,10 @@ class Device {
   // rx: whether VLAN tags are taken out of what arrives; also while the queue runs, from the next burst on.
   Status setStripVlan(std::uint32_t queue, bool wanted);
 
+  // All rx queues: which frames are let through; also while they run, from each queue's next burst on. The
+  // rest is dropped and counted. OUT_OF_RANGE for more addresses than a filter holds.
+  Status setRxFilter(const RxFilterSettings& settings);
+
   // Fresh indices, rx buffers posted, slot opened.
   Status start(std::uint32_t queue);
   // Closes the slot and takes every posted mbuf back; how many. After it, the ring's memory is not touched.
@@ -108,6 +112,7 @@ class Device {
   std::string nameOf(const Ring& ring) const;
 
   std::uint32_t id_;
+  std::unique_ptr<const RxFilter> filter_;
   std::vector<std::unique_ptr<Ring>> rings_;
   std::vector<Handle> quarantine_;
 };

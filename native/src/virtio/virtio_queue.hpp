@@ -10,6 +10,7 @@
 #include "base/counters.hpp"
 #include "ethdev/burst_slot.hpp"
 #include "mbuf/mempool.hpp"
+#include "net/rx_filter.hpp"
 #include "virtio/vring_memory.hpp"
 #include "virtqueue/features.hpp"
 #include "virtqueue/net_hdr.hpp"
@@ -30,6 +31,9 @@ struct Queue {
   std::uint16_t port = kNoPort;
   // rx: take VLAN tags out. Read when the burst function is chosen.
   bool stripVlan = false;
+  // rx: the device's, never null. Changed only under the slot's gate; whether it filters is asked when the
+  // burst function is chosen.
+  const RxFilter* filter = nullptr;
   // tx: the device accepts header and data in one descriptor.
   bool anyLayout = false;
   // tx: device-visible room per buffer id, for a header that does not fit before the data, and an indirect

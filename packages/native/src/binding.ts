@@ -251,6 +251,12 @@ export interface Addon {
   virtioUnbind(device: number, queue: number): void;
   /** rx: whether the outermost 802.1Q tag is moved into vlanTci; also while the queue runs. */
   virtioStripVlan(device: number, queue: number, wanted: boolean): void;
+  /**
+   * Which frames the rx queues of a device let through, at once.
+   * @param addresses 6 bytes each, the port's own first, then further ones and groups in any order; at most 128
+   * @param vlans 512 bytes: bit `id % 8` of byte `id / 8` for each VLAN let through
+   */
+  virtioRxFilter(device: number, modes: VirtioRxModes, addresses: Uint8Array, vlans: Uint8Array): void;
   /** Fresh indices, receive buffers posted, slot opened. Throws VIRTIO_HEADROOM when a mbuf has no room for the header. */
   virtioQueueStart(device: number, queue: number): void;
   /**
@@ -299,6 +305,16 @@ export interface VirtioQueueSetup {
   size: number;
   /** Negotiated virtio feature word; decides layout, header length, mergeable and in-order. */
   features: bigint;
+}
+
+/** Modes of a receive filter. */
+export interface VirtioRxModes {
+  /** Frames to any address. The VLAN table holds all the same. */
+  promiscuous: boolean;
+  /** Frames to any group address. */
+  allMulticast: boolean;
+  /** Tagged frames only if their VLAN is in the table. */
+  filterVlans: boolean;
 }
 
 /** Addresses of a virtqueue's three areas, in this process. */

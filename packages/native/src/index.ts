@@ -12,6 +12,7 @@ export type {
   VhostBindOptions,
   VirtioQueueAreas,
   VirtioQueueSetup,
+  VirtioRxModes,
   WatchCallback,
 } from './binding.js';
 export { SlotClosed } from './binding.js';
