@@ -35,6 +35,8 @@ export interface Limits {
   maxMtu?: number;
   /** MAC addresses a port can hold. Default 1. */
   macs?: number;
+  /** Group addresses that setMulticastList takes. Default: any number. */
+  multicastMacs?: number;
 }
 
 /** What a driver can do, as data: drives configuration checks, the conformance suite and the feature table. All default to none/false. */
@@ -131,6 +133,9 @@ export interface Device {
   setMac?(mac: Uint8Array): void;
   addMac?(mac: Uint8Array): void;
   removeMac?(mac: Uint8Array): void;
+  /** Replaces the group addresses that are received while all-multicast and promiscuous mode are off. */
+  setMulticastList?(macs: readonly Uint8Array[]): void;
+  /** Only while VLAN_FILTER is on; `id` is 0 to 4095. */
   vlanFilter?(id: number, on: boolean): void;
   /** VLAN part of the receive offloads of all queues, changed at run time: VLAN_STRIP, VLAN_FILTER, VLAN_EXTEND, QINQ_STRIP. */
   setVlanOffload?(mask: number): void;

@@ -90,3 +90,4 @@ export type { CounterName, PortStats, QueueStats, Xstat } from './stats.js';
 export { QueueCounters } from './stats.js';
 export { Stepper } from './stepper.js';
 export { didYouMean, endSentence, sentenceList, suggest } from './suggest.js';
+export { TRAFFIC_STATS } from './traffic-stats.js';

@@ -20,6 +20,7 @@ export interface PortInfo {
   maxRxQueues: number;
   maxTxQueues: number;
   maxMacs: number;
+  maxMulticastMacs: number;
   rxDescriptors: DescriptorInfo;
   txDescriptors: DescriptorInfo;
   /** Masks of what can be configured. */
@@ -56,6 +57,7 @@ export function portInfo(driver: Driver, device: Device): PortInfo {
     maxRxQueues: limits.rxQueues,
     maxTxQueues: limits.txQueues,
     maxMacs: limits.macs ?? 1,
+    maxMulticastMacs: limits.multicastMacs ?? Number.POSITIVE_INFINITY,
     rxDescriptors: descriptors,
     txDescriptors: descriptors,
     rxOffloadCapa: rxOffloadMask(capabilities.rxOffloads),

@@ -5,7 +5,15 @@ import { L, PollwireError } from '@pollwire/native';
 import type { Device, PortConfig, QueueEnd } from './driver.js';
 import type { Mempool } from './mempool.js';
 import type { RxOffload, TxOffload } from './offloads.js';
-import { rxOffloadMask, rxOffloadNames, txOffloadMask, txOffloadNames, withVlanOffload } from './offloads.js';
+import {
+  rxOffloadMask,
+  rxOffloadNames,
+  txOffloadMask,
+  txOffloadNames,
+  VLAN_FILTER,
+  vlanOffloadOf,
+  withVlanOffload,
+} from './offloads.js';
 import type { PortInfo } from './port-info.js';
 import type { QueueHost } from './queue.js';
 import { checkDescriptors, QueueControl, RxQueue, TxQueue } from './queue.js';
@@ -37,6 +45,8 @@ export interface TxQueueOptions {
   descriptors?: number | undefined;
   offloads?: readonly TxOffload[] | number | undefined;
 }
+
+const MAX_VLAN = 4095;
 
 export class PortQueues {
   config: PortConfig | undefined;
@@ -81,6 +91,15 @@ export class PortQueues {
     this.offloads('rx', rxOffloads, this.info.rxOffloadCapa);
     apply();
     this.config = { ...config, rxOffloads };
+  }
+
+  /** Throws VLAN_FILTER_OFF, VLAN_RANGE. */
+  checkVlan(id: number): void {
+    if ((vlanOffloadOf(this.config?.rxOffloads ?? 0) & VLAN_FILTER) === 0) {
+      throw this.error('VLAN_FILTER_OFF', 'its VLAN filter is off; switch VLAN_FILTER on first');
+    }
+    if (Number.isInteger(id) && id >= 0 && id <= MAX_VLAN) return;
+    throw this.error('VLAN_RANGE', `VLAN ${id} is outside 0 to ${MAX_VLAN}`);
   }
 
   /** Throws MTU_RANGE. */

@@ -18,6 +18,7 @@ const TABLE: Record<PortMove, string> = {
   setMac: '= = = = .',
   addMac: '= = = = .',
   removeMac: '= = = = .',
+  setMulticastList: '= = = = .',
   vlanFilter: '= = = = .',
   setVlanOffload: '. = = = .',
   setLink: '= = = = .',

@@ -31,6 +31,7 @@ export const PORT_MOVES = {
   setMac: { from: ['attached', 'configured', 'started', 'stopped'] },
   addMac: { from: ['attached', 'configured', 'started', 'stopped'] },
   removeMac: { from: ['attached', 'configured', 'started', 'stopped'] },
+  setMulticastList: { from: ['attached', 'configured', 'started', 'stopped'] },
   vlanFilter: { from: ['attached', 'configured', 'started', 'stopped'] },
   setVlanOffload: { from: ['configured', 'started', 'stopped'] },
   setLink: { from: ['attached', 'configured', 'started', 'stopped'] },

@@ -182,6 +182,52 @@ describe('features', () => {
     expect([port.mtu, port.mac.at(-1)]).toEqual([9000, 9]);
   });
 
+  it('such as further addresses and groups, are told to the device once and again at a start', async () => {
+    const port = await eal.attach('test_script0');
+    port.setMac('02:00:00:00:00:01');
+    port.addMac('02:00:00:00:00:02');
+    port.addMac('02:00:00:00:00:03');
+    port.setMulticastList(['01:00:00:00:00:04', Uint8Array.of(1, 0, 0, 0, 0, 5)]);
+    calls.length = 0;
+    port.addMac('02:00:00:00:00:02');
+    port.removeMac('02:00:00:00:00:77');
+    expect(calls).toEqual([]);
+    await port.start();
+    expect(calls.slice(-5)).toEqual(['start', 'mac 1', 'add mac 2', 'add mac 3', 'groups 4 5']);
+    port.removeMac('02:00:00:00:00:02');
+    expect(port.allMacs.map((mac) => mac.at(-1))).toEqual([1, 3]);
+    expect(port.multicastMacs.map((mac) => mac.at(-1))).toEqual([4, 5]);
+  });
+
+  it('refuse addresses that do not fit, with the errno of ethdev', async () => {
+    const port = await eal.attach('test_script0');
+    port.setMac('02:00:00:00:00:01');
+    port.addMac('02:00:00:00:00:02');
+    port.addMac('02:00:00:00:00:03');
+    const thrown = (code: string, errno: number) => expect.objectContaining({ code, errno });
+    expect(() => port.addMac('02:00:00:00:00:04')).toThrow(thrown('MAC_LIMIT', -28));
+    expect(() => port.setMac('02:00:00:00:00:03')).toThrow(thrown('MAC_EXISTS', -17));
+    expect(() => port.removeMac('02:00:00:00:00:01')).toThrow(thrown('MAC_IN_USE', -98));
+    const groups = [1, 2, 3].map((n) => Uint8Array.of(1, 0, 0, 0, 0, n));
+    expect(() => port.setMulticastList(groups)).toThrow(thrown('MAC_LIMIT', -28));
+    expect(() => port.setMulticastList(['02:00:00:00:00:01'])).toThrow(thrown('BAD_MAC', -22));
+    expect(port.multicastMacs).toEqual([]);
+    expect(port.allMacs).toHaveLength(3);
+  });
+
+  it('filter VLANs while that is on', async () => {
+    const port = await eal.attach('test_script0');
+    const off = expect.objectContaining({ code: 'VLAN_FILTER_OFF', errno: -38 });
+    expect(() => port.vlanFilter(5, true)).toThrow(off);
+    port.configure({ rxOffloads: ['VLAN_FILTER'] });
+    calls.length = 0;
+    port.vlanFilter(5, true);
+    port.vlanFilter(0, false);
+    for (const id of [-1, 4096, 1.5])
+      expect(() => port.vlanFilter(id, true)).toThrow(expect.objectContaining({ code: 'VLAN_RANGE' }));
+    expect(calls).toEqual(['vlan 5 true', 'vlan 0 false']);
+  });
+
   it.each(['01:00:00:00:00:01', '00:00:00:00:00:00'])('refuse %s as its address', async (mac) => {
     const port = await eal.attach('test_script0');
     expect(() => port.setMac(mac)).toThrow(expect.objectContaining({ code: 'BAD_MAC' }));

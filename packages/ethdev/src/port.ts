@@ -135,6 +135,11 @@ export class Port extends TypedEmitter<PortEvents> {
     return this.settings.macs.map((mac) => Uint8Array.from(mac));
   }
 
+  /** Group addresses that are received while all-multicast and promiscuous mode are off, copies. */
+  get multicastMacs(): Uint8Array[] {
+    return this.settings.multicastMacs.map((mac) => Uint8Array.from(mac));
+  }
+
   // Life.
 
   /** Sets queue numbers, MTU and offloads; queues must be set up again afterwards. Throws QUEUE_COUNT, MTU_RANGE, OFFLOAD_UNSUPPORTED. */
@@ -258,28 +263,37 @@ export class Port extends TypedEmitter<PortEvents> {
     this.settings.setAllMulticast(on);
   }
 
-  /** New default address. Throws BAD_MAC. */
+  /** New default address. Throws BAD_MAC, MAC_EXISTS when it is a further address of the port. */
   setMac(mac: ArrayLike<number> | string): void {
     nextState(this, 'setMac');
     this.settings.setMac(mac);
     this.publish();
   }
 
-  /** A further address. Throws BAD_MAC, MAC_LIMIT. */
+  /** A further address; no error when the port has it. Throws BAD_MAC, MAC_LIMIT. */
   addMac(mac: ArrayLike<number> | string): void {
     nextState(this, 'addMac');
     this.settings.addMac(mac);
   }
 
+  /** Gives a further address up; no error when the port does not have it. Throws MAC_IN_USE for the default one. */
   removeMac(mac: ArrayLike<number> | string): void {
     nextState(this, 'removeMac');
     this.settings.removeMac(mac);
   }
 
-  /** Lets VLAN `id` through or not. */
+  /** Replaces the group addresses that are received. Throws BAD_MAC, MAC_LIMIT. */
+  setMulticastList(macs: readonly (ArrayLike<number> | string)[]): void {
+    nextState(this, 'setMulticastList');
+    this.settings.setMulticastList(macs);
+  }
+
+  /** Lets VLAN `id` (0 to 4095) through or not, while VLAN_FILTER is on. Throws VLAN_FILTER_OFF (errno -38), VLAN_RANGE. */
   vlanFilter(id: number, on: boolean): void {
     nextState(this, 'vlanFilter');
-    this.settings.method('vlanFilter').call(this.device, id, on);
+    const set = this.settings.method('vlanFilter');
+    this.queues.checkVlan(id);
+    set.call(this.device, id, on);
   }
 
   /** VLAN part of the receive offloads in force: VLAN_STRIP, VLAN_FILTER, VLAN_EXTEND, QINQ_STRIP. 0 before configure. */

@@ -1,28 +1,17 @@
 /** Per-vring statistics under the names that DPDK's vhost library gives them, from the counters of a queue's slot. */
 import type { CounterName } from '@pollwire/ethdev';
-import { QueueCounters } from '@pollwire/ethdev';
+import { QueueCounters, TRAFFIC_STATS } from '@pollwire/ethdev';
 import { native } from '@pollwire/native';
 
-/** Name behind `rx_q0_` or `tx_q0_`, and the counters that add up to it. */
-const VRING_STATS: readonly (readonly [name: string, counters: readonly CounterName[]])[] = [
-  ['good_packets', ['PACKETS']],
-  ['good_bytes', ['BYTES']],
-  ['multicast_packets', ['MULTICAST']],
-  ['broadcast_packets', ['BROADCAST']],
-  ['undersize_packets', ['SIZE_UNDER']],
-  ['size_64_packets', ['SIZE_64']],
-  ['size_65_127_packets', ['SIZE_65']],
-  ['size_128_255_packets', ['SIZE_128']],
-  ['size_256_511_packets', ['SIZE_256']],
-  ['size_512_1023_packets', ['SIZE_512']],
-  ['size_1024_1518_packets', ['SIZE_1024']],
-  ['size_1519_max_packets', ['SIZE_1519']],
-  ['guest_notifications', ['NOTIFICATIONS']],
-  ['guest_notifications_error', ['NOTIFICATIONS_FAILED']],
-  ['guest_notifications_suppressed', ['NOTIFICATIONS_SUPPRESSED']],
-  ['iotlb_hits', ['IOTLB_HITS']],
-  ['iotlb_misses', ['IOTLB_MISSES']],
-  ['mbuf_alloc_failed', ['RX_NO_MBUF']],
+/** Name behind `rx_q0_` or `tx_q0_`, and its counter. */
+const VRING_STATS: readonly (readonly [name: string, counter: CounterName])[] = [
+  ...TRAFFIC_STATS,
+  ['guest_notifications', 'NOTIFICATIONS'],
+  ['guest_notifications_error', 'NOTIFICATIONS_FAILED'],
+  ['guest_notifications_suppressed', 'NOTIFICATIONS_SUPPRESSED'],
+  ['iotlb_hits', 'IOTLB_HITS'],
+  ['iotlb_misses', 'IOTLB_MISSES'],
+  ['mbuf_alloc_failed', 'RX_NO_MBUF'],
 ];
 
 /** Beyond DPDK's list: every drop by its name, so that nothing is lost silently. */
@@ -52,6 +41,6 @@ export function* vringStats(
 ): Generator<[string, bigint]> {
   const counters = new QueueCounters(native.slotCounters(slot), slot);
   const prefix = `${direction}_q${queue}_`;
-  for (const [name, parts] of VRING_STATS) yield [prefix + name, counters.sum(parts)];
+  for (const [name, counter] of VRING_STATS) yield [prefix + name, counters.read(counter)];
   for (const [name, counter] of DROPS[direction]) yield [prefix + name, counters.read(counter)];
 }
