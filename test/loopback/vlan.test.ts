@@ -55,6 +55,7 @@ describe.each([
     const vhost = await eal.attach(`net_vhost0,iface=${path}`);
     await vhost.start(pool);
     const virtio = await eal.attach(`net_virtio_user1,path=${path}${devargs}`);
+    virtio.setPromiscuous(true);
     await virtio.start(pool);
     await expect.poll(() => vhost.link.up && virtio.link.up).toBe(true);
     const frame = makeFrame(1, 100);

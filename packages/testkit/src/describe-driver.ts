@@ -91,6 +91,8 @@ export function describeDriver(test: DriverCase): void {
       port.setupRxQueue(q, { pool });
       port.setupTxQueue(q);
     }
+    // Test frames are not addressed to the port.
+    port.setPromiscuous(true);
     await port.start();
   };
 

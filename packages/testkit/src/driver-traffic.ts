@@ -204,6 +204,30 @@ export function describeTraffic(test: DriverCase, { withPort, ready, bench }: Tr
     }),
   );
 
+  it.runIf(capabilities.alwaysPromiscuous !== true)(
+    'receives its own frames and broadcasts, the rest while promiscuous mode is on',
+    withPeer(async (port, peer) => {
+      const to = (mac: ArrayLike<number>, length: number) => {
+        const frame = makeFrame(length, length);
+        frame.set(mac);
+        return frame;
+      };
+      const own = to(port.mac, 100);
+      const foreign = to([0x02, 0, 0, 0, 0, 0x77], 101);
+      const group = to([0x01, 0, 0x5e, 0, 0, 0x77], 102);
+      const broadcast = to([255, 255, 255, 255, 255, 255], 103);
+      for (const on of [false, true, false]) {
+        port.setPromiscuous(on);
+        expect(port.promiscuous).toBe(on);
+        // Its own frame comes last, so that the others have arrived or never will.
+        expect(peer.send([foreign, group, broadcast, own], 0)).toBe(4);
+        const wanted = on ? [foreign, group, broadcast, own] : [broadcast, own];
+        expect(await receive(port, wanted.length)).toEqual(wanted);
+      }
+      expect(port.stats()).toMatchObject({ ipackets: 8n, ierrors: 0n });
+    }),
+  );
+
   const pairs = test.pairs ?? 1;
   it.runIf(pairs > 1)(
     'keeps its queues apart',

@@ -12,15 +12,18 @@ import type {
   RxQueueSetup,
   TxQueueSetup,
 } from '@pollwire/ethdev';
-import { RX_OFFLOADS, randomMac, VLAN_STRIP } from '@pollwire/ethdev';
-import type { ArenaInfo } from '@pollwire/native';
+import { RX_OFFLOADS, randomMac, VLAN_FILTER, VLAN_STRIP, vlanOffloadOf } from '@pollwire/ethdev';
 import { native, onDeviceEvent, PollwireError } from '@pollwire/native';
-import type { SharedRegion, VringPlan } from '@pollwire/vhost-user';
-import { Feature, featureNames, startDevice, stopDevice } from '@pollwire/vhost-user';
+import type { VringPlan } from '@pollwire/vhost-user';
+import { Feature, featureNames, ProtocolFeature, startDevice, stopDevice } from '@pollwire/vhost-user';
+import { arenaRegion } from './arena-region.js';
 import type { FeatureArgs } from './features.js';
 import { REQUIRED, wishedFeatures } from './features.js';
+import { RxFilter } from './rx-filter.js';
 import type { Backend } from './user-link.js';
 import { UserLink } from './user-link.js';
+import { bufferProblem } from './user-mtu.js';
+import { queueStats } from './user-stats.js';
 
 export interface VirtioUserArgs extends FeatureArgs {
   readonly path: string;
@@ -36,6 +39,8 @@ interface PortQueue {
   readonly vq: number;
   readonly slot: number;
   readonly pool: number;
+  /** rx: data room of the pool's mbufs. */
+  readonly room?: number;
 }
 
 const NO_POOL = 0xffff_ffff;
@@ -50,8 +55,10 @@ export class VirtioUserPort implements Device {
   readonly #link: UserLink;
   readonly #id: number;
   readonly #queues = new Map<number, PortQueue>();
+  readonly #filter: RxFilter;
   readonly #unsubscribe: () => void;
   #pairs: number;
+  #mtu = 0;
   /** The port is started. */
   #wanted = false;
   /** Rings run at this back-end. */
@@ -85,6 +92,7 @@ export class VirtioUserPort implements Device {
       descriptors: { min: 1, max: MAX_RING, default: size },
     };
     this.#id = native.virtioCreate(args.queues * 2);
+    this.#filter = new RxFilter(this.#id, this.mac);
     this.#unsubscribe = onDeviceEvent('virtio', this.#id, ({ ring, reason }) => {
       ctx.log.warn(`${args.path}: ring ${ring} stopped: the back-end broke its rules (${reason})`);
       ctx.link({ up: false });
@@ -104,23 +112,68 @@ export class VirtioUserPort implements Device {
 
   configure(config: PortConfig): void {
     this.#pairs = Math.max(config.rxQueues, config.txQueues);
+    this.#mtu = config.mtu;
+    this.#filter.setVlanFilter((vlanOffloadOf(config.rxOffloads) & VLAN_FILTER) !== 0);
   }
 
   rxQueue(queue: number, setup: RxQueueSetup): QueueEnd {
     const vq = queue * 2;
-    native.virtioStripVlan(this.#id, vq, (setup.offloads & (1 << RX_OFFLOADS.VLAN_STRIP)) !== 0);
-    return this.#addQueue({ vq, slot: this.#ctx.slot(), pool: setup.pool.index }, setup.descriptors);
+    const { pool, offloads, descriptors } = setup;
+    this.#checkBuffers(this.#mtu, [pool.dataRoom]);
+    native.virtioStripVlan(this.#id, vq, (offloads & (1 << RX_OFFLOADS.VLAN_STRIP)) !== 0);
+    const slot = this.#ctx.slot();
+    return this.#addQueue({ vq, slot, pool: pool.index, room: pool.dataRoom }, descriptors);
   }
 
   txQueue(queue: number, setup: TxQueueSetup): QueueEnd {
     return this.#addQueue({ vq: queue * 2 + 1, slot: this.#ctx.slot(), pool: NO_POOL }, setup.descriptors);
   }
 
-  /** At once, also while packets flow. */
+  // What follows takes effect at once, also while packets flow.
+
   setVlanOffload(mask: number): void {
     for (const { vq } of this.#used()) {
       if (vq % 2 === 0) native.virtioStripVlan(this.#id, vq, (mask & VLAN_STRIP) !== 0);
     }
+    this.#filter.setVlanFilter((mask & VLAN_FILTER) !== 0);
+  }
+
+  setPromiscuous(on: boolean): void {
+    this.#filter.setPromiscuous(on);
+  }
+
+  setAllMulticast(on: boolean): void {
+    this.#filter.setAllMulticast(on);
+  }
+
+  setMac(mac: Uint8Array): void {
+    this.#filter.setMac(mac);
+  }
+
+  addMac(mac: Uint8Array): void {
+    this.#filter.addMac(mac);
+  }
+
+  removeMac(mac: Uint8Array): void {
+    this.#filter.removeMac(mac);
+  }
+
+  setMulticastList(macs: readonly Uint8Array[]): void {
+    this.#filter.setMulticastList(macs);
+  }
+
+  vlanFilter(id: number, on: boolean): void {
+    this.#filter.setVlan(id, on);
+  }
+
+  setMtu(mtu: number): void {
+    this.#checkBuffers(mtu);
+    this.#mtu = mtu;
+    const backend = this.#running;
+    if (backend === undefined) return;
+    this.#announceMtu(backend).catch((error: unknown) =>
+      this.#ctx.log.warn(`${this.#ctx.args.path}: ${(error as Error).message}`),
+    );
   }
 
   async start(): Promise<void> {
@@ -139,6 +192,10 @@ export class VirtioUserPort implements Device {
     this.#release();
   }
 
+  *xstats(): Generator<[name: string, value: bigint]> {
+    for (const { vq, slot } of this.#used()) yield* queueStats(vq, slot);
+  }
+
   info(): Record<string, string> {
     const backend = this.#link.backend;
     const { path, server, queue_size } = this.#ctx.args;
@@ -152,6 +209,8 @@ export class VirtioUserPort implements Device {
       ring: (features & Feature.VIRTIO_F_RING_PACKED) === 0n ? 'split' : 'packed',
       queue_size: String(queue_size),
       backend_queue_pairs: String(backend?.negotiated.queueNum ?? ''),
+      rx_filter: this.#filter.describe(),
+      rss: 'not negotiated by this device',
     };
   }
 
@@ -189,6 +248,8 @@ export class VirtioUserPort implements Device {
   async #run(backend: Backend): Promise<void> {
     const { client, negotiated } = backend;
     const { features } = negotiated;
+    const problem = this.#bufferProblem(this.#mtu, this.#rooms());
+    if (problem !== undefined) this.#ctx.log.warn(`${this.#ctx.args.path}: ${problem}`);
     // The last back-end has had the time of a whole negotiation to stop writing.
     native.virtioReleaseQuarantine(this.#id);
     const kicks: number[] = [];
@@ -208,7 +269,8 @@ export class VirtioUserPort implements Device {
         });
       }
       for (const queue of this.#used()) native.virtioQueueStart(this.#id, queue.vq);
-      await startDevice(client, { features, regions: [arenaRegion(native.arenaInfo())], vrings });
+      await this.#announceMtu(backend);
+      await startDevice(client, { features, regions: [arenaRegion()], vrings });
       for (const { index, kickFd, callFd } of vrings) {
         native.virtioQueueKick(this.#id, index, kickFd as number);
         native.virtioQueueCall(this.#id, index, callFd as number);
@@ -251,6 +313,31 @@ export class VirtioUserPort implements Device {
     this.#ctx.link({ up: false });
   }
 
+  /** Tells a back-end that wants to know how large our packets are; VIRTIO_NET_F_MTU says that both sides mind. */
+  async #announceMtu({ client, negotiated }: Backend): Promise<void> {
+    const listens = (negotiated.protocolFeatures & ProtocolFeature.NET_MTU) !== 0n;
+    const minds = (negotiated.features & Feature.VIRTIO_NET_F_MTU) !== 0n;
+    if (listens && minds && this.#mtu !== 0) await client.setMtu(this.#mtu);
+  }
+
+  #rooms(): number[] {
+    return [...this.#queues.values()].flatMap(({ room }) => (room === undefined ? [] : [room]));
+  }
+
+  #bufferProblem(mtu: number, rooms: readonly number[]): string | undefined {
+    const negotiated = this.#link.backend?.negotiated.features;
+    const mergeable =
+      negotiated === undefined
+        ? this.#ctx.args.mrg_rxbuf
+        : (negotiated & Feature.VIRTIO_NET_F_MRG_RXBUF) !== 0n;
+    return mergeable || rooms.length === 0 ? undefined : bufferProblem(mtu, Math.min(...rooms));
+  }
+
+  #checkBuffers(mtu: number, rooms = this.#rooms()): void {
+    const problem = this.#bufferProblem(mtu, rooms);
+    if (problem !== undefined) throw new PollwireError('MTU_RANGE', `Port ${this.#ctx.portId}: ${problem}.`);
+  }
+
   /** Queues in the order of their virtqueue numbers. */
   #used(): PortQueue[] {
     return [...this.#queues.values()].sort((a, b) => a.vq - b.vq);
@@ -275,11 +362,4 @@ export class VirtioUserPort implements Device {
     this.#unsubscribe();
     native.virtioDestroy(this.#id);
   }
-}
-
-/** The whole arena as one region, guest addresses being our own (GPA = VA). */
-function arenaRegion(info: ArenaInfo | undefined): SharedRegion {
-  if (info === undefined)
-    throw new PollwireError('BAD_STATE', 'There is no arena to share; initialise the EAL first.');
-  return { guestAddr: info.base, userAddr: info.base, size: BigInt(info.bytes), mmapOffset: 0n, fd: info.fd };
 }

@@ -1,5 +1,7 @@
 /** net_virtio_user: the guest's side of a vhost-user connection, without a guest. Devargs and defaults are DPDK's. */
 import { bool, defineDriver, int, mac, path, SPEED_UNKNOWN } from '@pollwire/ethdev';
+import { MAX_MACS, MAX_MULTICAST_MACS } from './rx-filter.js';
+import { MAX_MTU, MAX_RX_PKT_LEN } from './user-mtu.js';
 import { VirtioUserPort } from './user-port.js';
 
 const MAX_PAIRS = 128;
@@ -21,7 +23,7 @@ export default defineDriver({
     }),
     cq: bool({
       default: false,
-      doc: 'control queue; answered by the port itself, so it costs and changes nothing',
+      doc: 'accepted; receive modes, addresses and VLANs are filtered by the port itself either way',
     }),
     server: bool({ default: false, doc: 'listen for the back-end instead of connecting to it' }),
     mrg_rxbuf: bool({ default: true, doc: 'ask for mergeable receive buffers' }),
@@ -35,9 +37,11 @@ export default defineDriver({
     rxQueues: MAX_PAIRS,
     txQueues: MAX_PAIRS,
     descriptors: { min: 1, max: 32_768, default: 256 },
-    maxRxPktLen: 9728,
+    maxRxPktLen: MAX_RX_PKT_LEN,
     minMtu: 68,
-    maxMtu: 9698,
+    maxMtu: MAX_MTU,
+    macs: MAX_MACS,
+    multicastMacs: MAX_MULTICAST_MACS,
   },
 
   capabilities: {
@@ -45,8 +49,7 @@ export default defineDriver({
     multiSegRx: true,
     lsc: true,
     rxInterrupt: true,
-    alwaysPromiscuous: true,
-    rxOffloads: ['VLAN_STRIP'],
+    rxOffloads: ['VLAN_STRIP', 'VLAN_FILTER'],
     txOffloads: ['VLAN_INSERT', 'MULTI_SEGS'],
   },
 

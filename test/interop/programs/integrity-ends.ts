@@ -47,7 +47,11 @@ async function main(options: ProgramOptions): Promise<void> {
   const lcore = eal.lcores[0];
   if (from === undefined || to === undefined || lcore === undefined)
     throw new Error('no port or no worker lcore');
-  for (const port of ports) await port.start(pool);
+  for (const port of ports) {
+    // Frames carry made-up addresses.
+    port.setPromiscuous(true);
+    await port.start(pool);
+  }
   console.log('ready');
   // The relay must be forwarding: DPDK's virtio driver throws away what reaches it while it starts.
   await once(process.stdin, 'data');
