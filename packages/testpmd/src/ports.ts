@@ -29,6 +29,8 @@ export class PortControl {
   private readonly deps: PortControlDeps;
   /** Ports whose settings changed since they were configured. */
   private readonly outdated = new Set<number>();
+  /** Ports that were made promiscuous when they came; what the user sets afterwards stays. */
+  private readonly opened = new Set<number>();
 
   constructor(deps: PortControlDeps) {
     this.deps = deps;
@@ -108,7 +110,8 @@ export class PortControl {
     });
     for (let q = 0; q < settings.rxq; q++) port.setupRxQueue(q, { descriptors: settings.rxd, pool: pool() });
     for (let q = 0; q < settings.txq; q++) port.setupTxQueue(q, { descriptors: settings.txd });
-    setPromiscuous(port);
+    if (!this.opened.has(port.id)) setPromiscuous(port);
+    this.opened.add(port.id);
     this.outdated.delete(port.id);
   }
 
@@ -197,6 +200,8 @@ export class PortControl {
   private leave(id: number): void {
     const { settings, eal } = this.deps;
     forgetOffloads(settings, id);
+    this.opened.delete(id);
+    this.outdated.delete(id);
     if (settings.portList !== undefined) settings.portList = settings.portList.filter((one) => one !== id);
     if (settings.nbPorts !== undefined) settings.nbPorts = Math.min(settings.nbPorts, eal.ports.size);
   }

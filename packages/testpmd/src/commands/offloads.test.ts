@@ -134,12 +134,15 @@ describe('tx_vlan', () => {
 
 describe('rx_vlan', () => {
   it('changes the filter of the port', async () => {
+    await type('vlan set filter on 0');
+    vlanCalls.length = 0;
     await type('rx_vlan add 5 0');
     await type('rx_vlan rm 0x5 0');
     expect(vlanCalls).toEqual(['test_puppet0 filter 5 true', 'test_puppet0 filter 5 false']);
     await type('rx_vlan add all 0');
     expect(vlanCalls).toHaveLength(2 + 4096);
     expect(vlanCalls.at(-1)).toBe('test_puppet0 filter 4095 true');
+    await type('vlan set filter off 0');
   });
 
   it('says once what the port cannot', async () => {

@@ -1,5 +1,5 @@
-/** `port …` and `device …`: life cycle, hot-plug, queue configuration; `mac_addr …`. */
-import { errnoOf, messageOf, reasonOf } from '../errors.js';
+/** `port …` and `device …`: life cycle, hot-plug, queue configuration. */
+import { errnoOf, messageOf } from '../errors.js';
 import { kw, num, pick, port, ports, word } from '../grammar.js';
 import type { Testpmd } from '../testpmd.js';
 import { define } from './context.js';
@@ -93,30 +93,17 @@ export const portCommands = [
         app.out.error(`Invalid port ${id}`);
         return;
       }
+      const { minMtu, maxMtu } = one.info;
+      if (value < minMtu || value > maxMtu) {
+        const limit = value < minMtu ? `< device min MTU (${minMtu})` : `> device max MTU (${maxMtu})`;
+        app.out.error(`MTU (${value}) ${limit} for port_id ${id}`);
+        return;
+      }
       try {
         one.setMtu(value);
       } catch (error) {
         app.out.error(`Set MTU failed. diag=${errnoOf(error)}`);
         if (errnoOf(error) !== -95) app.out.error(messageOf(error));
-      }
-    },
-  }),
-  define({
-    words: [kw('mac_addr'), pick('action', ['add', 'remove', 'set']), port(), word('mac', '(mac_addr)')],
-    section: 'config',
-    help: 'Add or remove a MAC address, or change the default one.',
-    run: ({ action, port: id, mac }, app) => {
-      const one = app.ports.get(id);
-      if (one === undefined) {
-        app.out.error(`Invalid port ${id}`);
-        return;
-      }
-      try {
-        if (action === 'add') one.addMac(mac);
-        else if (action === 'remove') one.removeMac(mac);
-        else one.setMac(mac);
-      } catch (error) {
-        app.out.error(`mac_addr_cmd error: (${reasonOf(error)})`);
       }
     },
   }),

@@ -52,13 +52,13 @@ export const showPortCommands = [
     run: ({ what, ports: which }, app) => app.out.write(SHOW[what](app, select(app, which))),
   }),
   define({
-    words: [kw('show'), kw('port'), port(), kw('macs')],
+    words: [kw('show'), kw('port'), port(), pick('what', ['macs', 'mcast_macs'])],
     section,
-    help: 'List the MAC addresses of a port.',
-    run: ({ port: id }, app) => {
+    help: 'List the MAC addresses of a port, or the group addresses that it listens to.',
+    run: ({ port: id, what }, app) => {
       for (const one of select(app, id)) {
-        const macs = one.allMacs;
-        app.out.write(`Number of MAC address added: ${macs.length}\n`);
+        const [kind, macs] = what === 'macs' ? ['', one.allMacs] : ['Multicast ', one.multicastMacs];
+        app.out.write(`Number of ${kind}MAC address added: ${macs.length}\n`);
         for (const mac of macs) app.out.write(`  ${formatMac(mac)}\n`);
       }
     },
