@@ -31,9 +31,6 @@ struct Queue {
   std::uint16_t port = kNoPort;
   // rx: take VLAN tags out. Read when the burst function is chosen.
   bool stripVlan = false;
-  // rx: the device's, never null. Changed only under the slot's gate; whether it filters is asked when the
-  // burst function is chosen.
-  const RxFilter* filter = nullptr;
   // tx: the device accepts header and data in one descriptor.
   bool anyLayout = false;
   // tx: device-visible room per buffer id, for a header that does not fit before the data, and an indirect
@@ -42,6 +39,9 @@ struct Queue {
   std::uint32_t slotBytes = 0;
   int kickFd = -1;
   std::uint64_t features = 0;
+  // rx: the device's, never null. Changed only under the slot's gate; whether it filters is asked when the
+  // burst function is chosen.
+  const RxFilter* filter = nullptr;
 
   // Cold.
   BurstSlot* slot = nullptr;
