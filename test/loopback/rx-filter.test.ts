@@ -148,25 +148,3 @@ describe.each([
     expect(native.poolInfo(pool.index).free).toBe(pool.size);
   });
 });
-
-describe('MTU', () => {
-  it('is told to a back-end that listens, at the start and when it changes', async () => {
-    const path = join(dir, 'mtu');
-    const heard: number[] = [];
-    const vhost = await eal.attach(`net_vhost0,iface=${path}`);
-    await vhost.start(pool);
-    const port = await eal.attach(`net_virtio_user1,path=${path}`);
-    port.configure({ mtu: 1400 });
-    await port.start(pool);
-    await expect.poll(() => port.link.up && vhost.link.up).toBe(true);
-    const read = () => Number(vhost.privateInfo().frontend_mtu ?? 0);
-    heard.push(read());
-    port.setMtu(9000);
-    await expect.poll(read).toBe(9000);
-    expect(heard).toEqual([1400]);
-    for (const one of [port, vhost]) {
-      await one.stop();
-      await eal.detach(one);
-    }
-  });
-});

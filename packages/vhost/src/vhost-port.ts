@@ -114,7 +114,6 @@ export class VhostPort implements Device {
       features: `0x${features.toString(16)} (${featureNames(features).join(', ')})`,
       max_queues: String(this.limits.rxQueues),
       connected: device === undefined ? '0' : '1',
-      frontend_mtu: String(device?.mtu ?? 0),
       started: device?.ready === true ? '1' : '0',
       not_ready_because: device === undefined ? 'no front-end is connected' : (device.whyNotReady() ?? ''),
     };

@@ -4,11 +4,7 @@
  */
 import { PollwireError } from '@pollwire/native';
 import type { FdSocket, Negotiated } from '@pollwire/vhost-user';
-import { Acceptor, Connector, FrontendClient, negotiate, ProtocolFeature } from '@pollwire/vhost-user';
-
-/** DPDK's, and the announcement of the MTU. */
-const PROTOCOL_FEATURES =
-  ProtocolFeature.MQ | ProtocolFeature.REPLY_ACK | ProtocolFeature.STATUS | ProtocolFeature.NET_MTU;
+import { Acceptor, Connector, FrontendClient, negotiate } from '@pollwire/vhost-user';
 
 export interface UserLinkOptions {
   readonly path: string;
@@ -116,7 +112,7 @@ export class UserLink {
 
   async #negotiate(client: FrontendClient): Promise<void> {
     const { features, required } = this.#options;
-    const negotiated = await negotiate(client, { features, required, protocolFeatures: PROTOCOL_FEATURES });
+    const negotiated = await negotiate(client, { features, required });
     if (this.#closed || !client.open) return;
     this.#backend = { client, negotiated };
     this.#listener.found(this.#backend);

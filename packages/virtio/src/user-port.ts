@@ -15,7 +15,7 @@ import type {
 import { RX_OFFLOADS, randomMac, VLAN_FILTER, VLAN_STRIP, vlanOffloadOf } from '@pollwire/ethdev';
 import { native, onDeviceEvent, PollwireError } from '@pollwire/native';
 import type { VringPlan } from '@pollwire/vhost-user';
-import { Feature, featureNames, ProtocolFeature, startDevice, stopDevice } from '@pollwire/vhost-user';
+import { Feature, featureNames, startDevice, stopDevice } from '@pollwire/vhost-user';
 import { arenaRegion } from './arena-region.js';
 import type { FeatureArgs } from './features.js';
 import { REQUIRED, wishedFeatures } from './features.js';
@@ -169,11 +169,6 @@ export class VirtioUserPort implements Device {
   setMtu(mtu: number): void {
     this.#checkBuffers(mtu);
     this.#mtu = mtu;
-    const backend = this.#running;
-    if (backend === undefined) return;
-    this.#announceMtu(backend).catch((error: unknown) =>
-      this.#ctx.log.warn(`${this.#ctx.args.path}: ${(error as Error).message}`),
-    );
   }
 
   async start(): Promise<void> {
@@ -269,7 +264,6 @@ export class VirtioUserPort implements Device {
         });
       }
       for (const queue of this.#used()) native.virtioQueueStart(this.#id, queue.vq);
-      await this.#announceMtu(backend);
       await startDevice(client, { features, regions: [arenaRegion()], vrings });
       for (const { index, kickFd, callFd } of vrings) {
         native.virtioQueueKick(this.#id, index, kickFd as number);
@@ -311,13 +305,6 @@ export class VirtioUserPort implements Device {
     for (const { vq } of this.#queues.values()) native.virtioQueueStop(this.#id, vq, how === 'gone');
     this.#running = undefined;
     this.#ctx.link({ up: false });
-  }
-
-  /** Tells a back-end that wants to know how large our packets are; VIRTIO_NET_F_MTU says that both sides mind. */
-  async #announceMtu({ client, negotiated }: Backend): Promise<void> {
-    const listens = (negotiated.protocolFeatures & ProtocolFeature.NET_MTU) !== 0n;
-    const minds = (negotiated.features & Feature.VIRTIO_NET_F_MTU) !== 0n;
-    if (listens && minds && this.#mtu !== 0) await client.setMtu(this.#mtu);
   }
 
   #rooms(): number[] {
