@@ -35,6 +35,8 @@ namespace pollwire {
   X(TX_BAD_ADDRESS, "tx: a buffer lies outside the peer's memory")                        \
   X(TX_TOO_BIG, "tx: larger than the peer's buffers allow")                               \
   X(TX_BAD_MBUF, "tx: an mbuf whose lengths contradict each other")                       \
+  X(TX_NO_MBUF, "tx: the pool had no mbufs for the rest of a packet to be cut")           \
+  X(TX_SEGMENTED, "tx: packets that were cut in software")                                \
   X(NOTIFICATIONS, "call eventfd signalled")                                              \
   X(NOTIFICATIONS_SUPPRESSED, "call not signalled because the peer did not want it")      \
   X(NOTIFICATIONS_FAILED, "call eventfd could not take the signal")                       \

@@ -6,6 +6,7 @@
 
 #include "ethdev/packet_stats.hpp"
 #include "mbuf/mbuf_ops.hpp"
+#include "offload/segment.hpp"
 #include "offload/virtio_net.hpp"
 #include "virtio/virtio_queue.hpp"
 
@@ -145,6 +146,9 @@ Sent postPacket(Queue& queue, Ring& ring, Handle handle, const NetHdr& header) n
   return outcome;
 }
 
+template <class Ring, bool kInOrder>
+Sent sendCut(Queue& queue, Ring& ring, Handle packet) noexcept;
+
 // Any packet: several segments, shared ones, without headroom, with offload requests. On kSent and kDropped
 // the driver owns the packet, or has freed it.
 template <class Ring, bool kInOrder>
@@ -153,9 +157,12 @@ PW_NOINLINE Sent sendSlow(Queue& queue, Ring& ring, Handle handle) noexcept {
   NetHdr header{};
   const bool sound = isConsistent(mbuf) && mbuf->pktLen >= kMinFrame;
   const bool small = mbuf->pktLen <= kMaxFrame;
-  const bool possible = sound && small &&
-                        (!offload::wantsHeader(*mbuf) ||
-                         offload::toHeader(*mbuf, header, offload::acceptedByDevice(queue.features)));
+  bool possible = sound && small;
+  if (possible && offload::wantsHeader(*mbuf)) {
+    const offload::Accepted accepted = offload::acceptedByDevice(queue.features);
+    if (PW_UNLIKELY(offload::mustBeCut(*mbuf, accepted))) return sendCut<Ring, kInOrder>(queue, ring, handle);
+    possible = offload::toHeader(*mbuf, header, accepted);
+  }
   if (!possible) {
     queue.counters->add(sound && !small ? kTX_TOO_BIG : kTX_BAD_MBUF, 1);
     freeChain(handle);
@@ -174,6 +181,43 @@ PW_NOINLINE Sent sendSlow(Queue& queue, Ring& ring, Handle handle) noexcept {
   if (outcome == Sent::kSent) BurstStats(*queue.counters).add(start, length);
   if (outcome == Sent::kDropped) freeChain(handle);
   return outcome;
+}
+
+// Descriptors that the segments of a packet take, at most.
+std::uint32_t descriptorsFor(const Queue& queue, const offload::Segmenter& segments) noexcept {
+  const std::uint32_t elements = segments.mbufsEach() + (queue.anyLayout ? 0 : 1);
+  const bool table = queue.slotBytes == kSlotWithTable && elements <= kTableEntries;
+  return segments.count() * (table ? 1 : elements);
+}
+
+// A large TCP packet for a device that takes none: its segments, all of them or, when they are more than the
+// whole ring takes, as many as that.
+template <class Ring, bool kInOrder>
+PW_NOINLINE Sent sendCut(Queue& queue, Ring& ring, Handle packet) noexcept {
+  offload::Segmenter segments(*mbufOf(packet));
+  if (!segments.valid()) {
+    queue.counters->add(kTX_BAD_MBUF, 1);
+    freeChain(packet);
+    return Sent::kDropped;
+  }
+  const std::uint32_t wanted = std::min(descriptorsFor(queue, segments), ring.size());
+  if (ring.free() < wanted && (!reclaim<Ring, kInOrder>(ring) || ring.free() < wanted))
+    return Sent::kRingFull;
+  queue.counters->add(kTX_SEGMENTED, 1);
+  for (std::uint32_t i = 0; i < segments.count(); i++) {
+    const Handle segment = segments.next();
+    if (segment == kNoHandle) {
+      queue.counters->add(kTX_NO_MBUF, 1);
+      break;
+    }
+    if (sendSlow<Ring, kInOrder>(queue, ring, segment) == Sent::kRingFull) {
+      queue.counters->add(kTX_TOO_BIG, 1);
+      freeChain(segment);
+      break;
+    }
+  }
+  freeChain(packet);
+  return Sent::kSent;
 }
 
 // Posts simple packets until one is not, or the ring is full.

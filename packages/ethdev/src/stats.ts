@@ -34,7 +34,7 @@ export interface QueueStats {
 export type Xstat = [name: string, value: bigint];
 
 const RX_ERRORS = ['RX_BAD_CHAIN', 'RX_BAD_ADDRESS', 'RX_BAD_LENGTH', 'RX_BAD_OFFLOAD'] as const;
-const TX_ERRORS = ['TX_BAD_CHAIN', 'TX_BAD_ADDRESS', 'TX_TOO_BIG', 'TX_BAD_MBUF'] as const;
+const TX_ERRORS = ['TX_BAD_CHAIN', 'TX_BAD_ADDRESS', 'TX_TOO_BIG', 'TX_BAD_MBUF', 'TX_NO_MBUF'] as const;
 
 const indexOf = (name: CounterName): number => L[`COUNTER_${name}`];
 

@@ -14,7 +14,7 @@ const VRING_STATS: readonly (readonly [name: string, counter: CounterName])[] = 
   ['mbuf_alloc_failed', 'RX_NO_MBUF'],
 ];
 
-/** Beyond DPDK's list: every drop by its name, so that nothing is lost silently. */
+/** Beyond DPDK's list: every drop by its name, so that nothing is lost silently, and work done for a peer that could not. */
 const DROPS: Readonly<Record<'rx' | 'tx', readonly (readonly [string, CounterName])[]>> = {
   rx: [
     ['drop_bad_chain', 'RX_BAD_CHAIN'],
@@ -28,6 +28,8 @@ const DROPS: Readonly<Record<'rx' | 'tx', readonly (readonly [string, CounterNam
     ['drop_bad_address', 'TX_BAD_ADDRESS'],
     ['drop_too_big', 'TX_TOO_BIG'],
     ['drop_bad_mbuf', 'TX_BAD_MBUF'],
+    ['drop_no_mbuf', 'TX_NO_MBUF'],
+    ['segmented', 'TX_SEGMENTED'],
     ['ring_full', 'TX_RING_FULL'],
     ['ring_broken', 'BROKEN'],
   ],
