@@ -18,7 +18,14 @@ import type { VringPlan } from '@pollwire/vhost-user';
 import { Feature, featureNames, startDevice, stopDevice } from '@pollwire/vhost-user';
 import { arenaRegion } from './arena-region.js';
 import type { FeatureArgs } from './features.js';
-import { REQUIRED, wishedFeatures } from './features.js';
+import {
+  ackedFeatures,
+  missingRxOffloads,
+  OFFLOAD_FEATURES,
+  offloadFeatures,
+  REQUIRED,
+  wishedFeatures,
+} from './features.js';
 import { RxFilter } from './rx-filter.js';
 import type { Backend } from './user-link.js';
 import { UserLink } from './user-link.js';
@@ -59,6 +66,8 @@ export class VirtioUserPort implements Device {
   readonly #unsubscribe: () => void;
   #pairs: number;
   #mtu = 0;
+  /** Features that the configured offloads ask for. */
+  #offloads = 0n;
   /** The port is started. */
   #wanted = false;
   /** Rings run at this back-end. */
@@ -100,7 +109,7 @@ export class VirtioUserPort implements Device {
     const options = {
       path: args.path,
       server: args.server,
-      features: wishedFeatures(args),
+      features: wishedFeatures(args) | OFFLOAD_FEATURES,
       required: REQUIRED,
     };
     this.#link = new UserLink(options, {
@@ -114,6 +123,7 @@ export class VirtioUserPort implements Device {
     this.#pairs = Math.max(config.rxQueues, config.txQueues);
     this.#mtu = config.mtu;
     this.#filter.setVlanFilter((vlanOffloadOf(config.rxOffloads) & VLAN_FILTER) !== 0);
+    this.#offloads = offloadFeatures(config.rxOffloads, config.txOffloads);
   }
 
   rxQueue(queue: number, setup: RxQueueSetup): QueueEnd {
@@ -194,7 +204,7 @@ export class VirtioUserPort implements Device {
   info(): Record<string, string> {
     const backend = this.#link.backend;
     const { path, server, queue_size } = this.#ctx.args;
-    const features = backend?.negotiated.features ?? 0n;
+    const features = ackedFeatures(backend?.negotiated.features ?? 0n, this.#offloads);
     return {
       path,
       role: server ? 'server' : 'client',
@@ -242,9 +252,15 @@ export class VirtioUserPort implements Device {
 
   async #run(backend: Backend): Promise<void> {
     const { client, negotiated } = backend;
-    const { features } = negotiated;
     const problem = this.#bufferProblem(this.#mtu, this.#rooms());
     if (problem !== undefined) this.#ctx.log.warn(`${this.#ctx.args.path}: ${problem}`);
+    const features = ackedFeatures(negotiated.features, this.#offloads);
+    const missing = missingRxOffloads(features, this.#offloads);
+    if (missing !== undefined) {
+      this.#ctx.log.warn(
+        `${this.#ctx.args.path}: ${missing}: the back-end does not offer it, or mrg_rxbuf=0`,
+      );
+    }
     // The last back-end has had the time of a whole negotiation to stop writing.
     native.virtioReleaseQuarantine(this.#id);
     const kicks: number[] = [];

@@ -49,8 +49,8 @@ export default defineDriver({
     multiSegRx: true,
     lsc: true,
     rxInterrupt: true,
-    rxOffloads: ['VLAN_STRIP', 'VLAN_FILTER'],
-    txOffloads: ['VLAN_INSERT', 'MULTI_SEGS'],
+    rxOffloads: ['VLAN_STRIP', 'VLAN_FILTER', 'UDP_CKSUM', 'TCP_CKSUM', 'TCP_LRO'],
+    txOffloads: ['VLAN_INSERT', 'UDP_CKSUM', 'TCP_CKSUM', 'TCP_TSO', 'MULTI_SEGS'],
   },
 
   probe: (ctx) => VirtioUserPort.open(ctx),
