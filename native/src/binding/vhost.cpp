@@ -99,6 +99,8 @@ Napi::Value vhostBind(const Napi::CallbackInfo& info) {
   bind.port = static_cast<std::uint16_t>(u32Property(options, "port"));
   bind.linear = options.Get("linear").ToBoolean().Value();
   bind.stripVlan = options.Get("stripVlan").ToBoolean().Value();
+  bind.legacyFlags = options.Get("legacyFlags").ToBoolean().Value();
+  if (options.Has("buffers")) bind.buffers = u32Property(options, "buffers");
   const auto direction = text(info, 3, "direction") == "rx" ? vhost::Direction::kRx : vhost::Direction::kTx;
   check(info.Env(), deviceOf(info).bind(ringOf(info), u32(info, 2, "slot"), direction, bind));
   return info.Env().Undefined();

@@ -220,6 +220,19 @@ Handle clonePacket(Handle headHandle, Mempool& pool) noexcept {
   return first;
 }
 
+bool borrowBuffer(Handle handle, Mempool& pool) noexcept {
+  const Handle owner = pool.alloc();
+  if (owner == kNoHandle) return false;
+  Mbuf* const lender = mbufOf(owner);
+  Mbuf* const mbuf = mbufOf(handle);
+  mbuf->bufAddr = lender->bufAddr;
+  mbuf->bufLen = lender->bufLen;
+  mbuf->dataOff = kHeadroom;
+  mbuf->flags = kMbufClone;
+  mbuf->ext = owner;
+  return true;
+}
+
 bool linearize(Handle headHandle) noexcept {
   Mbuf* head = mbufOf(headHandle);
   if (head->next == kNoHandle) return true;

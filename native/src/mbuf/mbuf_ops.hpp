@@ -60,6 +60,10 @@ Handle copyPacket(Handle head, Mempool& pool) noexcept;
 // owners.
 Handle clonePacket(Handle head, Mempool& pool) noexcept;
 
+// Gives a fresh mbuf of one segment the buffer of an mbuf of `pool` in place of its own, behind the default
+// headroom. The two are freed together, as the clone that it is and its owner. False when `pool` is empty.
+bool borrowBuffer(Handle mbuf, Mempool& pool) noexcept;
+
 // Moves all data into the first segment; false when it does not fit there, the first segment is shared, or
 // the packet is not consistent.
 bool linearize(Handle head) noexcept;

@@ -4,6 +4,7 @@
 
 #include "ethdev/packet_stats.hpp"
 #include "mbuf/mbuf_ops.hpp"
+#include "offload/legacy_flags.hpp"
 #include "offload/virtio_net.hpp"
 #include "offload/vlan_strip.hpp"
 #include "vhost/copy.hpp"
@@ -76,14 +77,18 @@ PW_NOINLINE bool receiveChain(Queue& queue, const Ring& ring, const Head& head, 
     at += piece.length;
   }
   std::uint32_t left = static_cast<std::uint32_t>(pieces.bytes()) - queue.headerLen;
-  const std::uint32_t room = queue.pool->segmentRoom();
-  if (queue.linear && left > room) {
-    queue.counters->add(kRX_BAD_LENGTH, 1);
-    return false;
-  }
-
+  std::uint32_t room = queue.pool->segmentRoom();
   Mbuf* packet = mbufOf(first);
   resetForRx(packet, queue.port, 0);
+  if (left > room) {
+    const bool lent = queue.buffers != nullptr && left <= queue.buffers->segmentRoom();
+    if (lent && borrowBuffer(first, *queue.buffers)) {
+      room = queue.buffers->segmentRoom();
+    } else if (queue.linear) {
+      queue.counters->add(lent ? kRX_NO_MBUF : kRX_BAD_LENGTH, 1);
+      return false;
+    }
+  }
   Mbuf* segment = packet;
   packet->pktLen = left;
   std::uint16_t segments = 1;
@@ -233,22 +238,26 @@ std::uint32_t rxBurst(void* context, Handle* out, std::uint32_t count) noexcept 
   return received;
 }
 
-// The same burst with VLAN tags taken out of it afterwards, so that the loop above need not ask.
-template <class Ring, bool kOffload>
-std::uint32_t rxStripped(void* context, Handle* out, std::uint32_t count) noexcept {
-  const std::uint32_t received = rxBurst<Ring, kOffload>(context, out, count);
-  for (std::uint32_t i = 0; i < received; i++) offload::stripVlan(*mbufOf(out[i]));
+// The same burst with something done to each packet afterwards, so that the loop above need not ask: VLAN
+// tags taken out, flags as they once were.
+template <BurstFn kBurst, void (*kChange)(Mbuf&) noexcept>
+std::uint32_t rxChanged(void* context, Handle* out, std::uint32_t count) noexcept {
+  const std::uint32_t received = kBurst(context, out, count);
+  for (std::uint32_t i = 0; i < received; i++) kChange(*mbufOf(out[i]));
   return received;
 }
 
-template <class Ring, bool kOffload>
-BurstFn rxFor(bool strip) noexcept {
-  return strip ? rxStripped<Ring, kOffload> : rxBurst<Ring, kOffload>;
+template <BurstFn kBurst>
+BurstFn stripIf(bool strip) noexcept {
+  return strip ? rxChanged<kBurst, offload::stripVlan> : kBurst;
 }
 
 template <class Ring>
 BurstFn rxFor(const Queue& queue, bool offload) noexcept {
-  return offload ? rxFor<Ring, true>(queue.stripVlan) : rxFor<Ring, false>(queue.stripVlan);
+  const bool strip = queue.stripVlan;
+  if (!offload) return stripIf<rxBurst<Ring, false>>(strip);
+  return queue.legacyFlags ? stripIf<rxChanged<rxBurst<Ring, true>, offload::toTxRequests>>(strip)
+                           : stripIf<rxBurst<Ring, true>>(strip);
 }
 
 }  // namespace

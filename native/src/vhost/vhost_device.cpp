@@ -161,9 +161,12 @@ Status Device::bind(std::uint32_t index, std::uint32_t slot, Direction direction
   }
   ring.queue.pool = pool;
   if (pool != nullptr) pool->retain();
+  ring.queue.buffers = direction == Direction::kRx ? Mempool::byId(options.buffers) : nullptr;
+  if (ring.queue.buffers != nullptr) ring.queue.buffers->retain();
   ring.queue.port = options.port;
   ring.queue.linear = options.linear;
   ring.queue.stripVlan = options.stripVlan;
+  ring.queue.legacyFlags = options.legacyFlags;
   ring.queue.counters = target->counters();
   ring.queue.slot = target;
   ring.slot = slot;
@@ -183,6 +186,8 @@ Status Device::unbind(std::uint32_t index) {
   ring.queue.slot = nullptr;
   if (ring.queue.pool != nullptr) ring.queue.pool->release();
   ring.queue.pool = nullptr;
+  if (ring.queue.buffers != nullptr) ring.queue.buffers->release();
+  ring.queue.buffers = nullptr;
   ring.queue.counters = nullptr;
   ring.slot = ~0u;
   return {};

@@ -23,6 +23,9 @@ struct BindOptions {
   std::uint16_t port = kNoPort;
   bool linear = false;
   bool stripVlan = false;
+  bool legacyFlags = false;
+  // rx: pool of larger buffers for packets that do not fit into one mbuf of `pool`.
+  std::uint32_t buffers = ~0u;
 };
 
 struct RingState {

@@ -24,11 +24,15 @@ struct Queue {
   DirectSpace space;
   Counters* counters = nullptr;
   Mempool* pool = nullptr;
+  // rx: lends its larger buffers to packets that do not fit into one mbuf of `pool`; nullptr: nobody does.
+  Mempool* buffers = nullptr;
   std::uint32_t headerLen = 12;
   std::uint16_t port = kNoPort;
   bool linear = false;
   // rx: take VLAN tags out. Read when the burst function is chosen.
   bool stripVlan = false;
+  // rx: offload flags as DPDK had them before 21.11. Read when the burst function is chosen.
+  bool legacyFlags = false;
   int callFd = -1;
   std::uint64_t features = 0;
   // FaultGuard::faults() when this ring's memory was last known to be in order.

@@ -26,6 +26,10 @@ struct LinkOptions {
   std::uint16_t start = 65500;
   std::uint64_t memory = 4u << 20;
   bool linear = false;
+  bool stripVlan = false;
+  bool legacyFlags = false;
+  // Pool that larger packets borrow their buffers from.
+  std::uint32_t buffers = ~0u;
   // The device may not seal the memory against shrinking.
   bool shrinkable = false;
 };
@@ -52,6 +56,9 @@ class VhostLink {
     bind.pool = pool.id();
     bind.port = port_;
     bind.linear = options.linear;
+    bind.stripVlan = options.stripVlan;
+    bind.legacyFlags = options.legacyFlags;
+    bind.buffers = options.buffers;
     EXPECT_TRUE(device.bind(kGuestTx, rxSlot_, vhost::Direction::kRx, bind).ok());
     EXPECT_TRUE(device.bind(kGuestRx, txSlot_, vhost::Direction::kTx, bind).ok());
     rxSlot().open(kSlotPortStopped);

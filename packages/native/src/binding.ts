@@ -335,6 +335,10 @@ export interface VhostBindOptions {
   port: number;
   /** Never chain mbufs on rx (drop instead). Default false. */
   linear?: boolean;
+  /** rx: index of a pool whose larger buffers packets borrow that do not fit into one mbuf of `pool`. Default none. */
+  buffers?: number;
+  /** rx: offload flags as DPDK's vhost gave them before 21.11 (`TX_*` requests). Default false. */
+  legacyFlags?: boolean;
   /** rx: move the outermost 802.1Q tag into vlanTci (OL_RX_VLAN, OL_RX_VLAN_STRIPPED). Default false. */
   stripVlan?: boolean;
 }

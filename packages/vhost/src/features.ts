@@ -32,13 +32,16 @@ const SEGMENTATION =
 export interface OfferOptions {
   /** The driver may send TCP packets larger than the MTU. Default false. */
   readonly tso?: boolean;
-  /** A received packet is one mbuf, which such packets would not fit: wins over `tso`. Default false. */
+  /** A received packet is one mbuf, which such packets would not fit: wins over `tso`, unless they borrow larger buffers. Default false. */
   readonly linear?: boolean;
+  /** Packets longer than one mbuf borrow a larger buffer. Default false. */
+  readonly external?: boolean;
 }
 
 /** The virtio feature word that a device offers. */
 export function offeredFeatures(options: OfferOptions = {}): bigint {
-  return options.tso === true && options.linear !== true ? ALWAYS | SEGMENTATION : ALWAYS;
+  const fits = options.linear !== true || options.external === true;
+  return options.tso === true && fits ? ALWAYS | SEGMENTATION : ALWAYS;
 }
 
 /** Every feature that can be offered, whatever is switched on. */

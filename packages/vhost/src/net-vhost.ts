@@ -24,10 +24,16 @@ export default defineDriver({
     }),
     'linear-buffer': bool({
       default: false,
-      doc: 'never chain mbufs on rx: longer packets are dropped, and tso has no effect',
+      doc: 'never chain mbufs on rx: longer packets are dropped and tso has no effect, unless ext-buffer=1',
     }),
-    'ext-buffer': later('0', 'external buffers are not implemented yet; leave it out'),
-    'legacy-ol-flags': later('0', 'only the standard offload flags are implemented; leave it out'),
+    'ext-buffer': bool({
+      default: false,
+      doc: 'put rx packets longer than one mbuf into one larger buffer of a pool of their own',
+    }),
+    'legacy-ol-flags': bool({
+      default: false,
+      doc: 'mark rx packets with TX requests instead of RX flags, as DPDK did before 21.11',
+    }),
   },
 
   limits: {

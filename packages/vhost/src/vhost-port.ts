@@ -2,12 +2,13 @@
  * The device behind a net_vhost port: maps port queues to vrings (rx queue q is vring 2q+1, tx queue q is vring 2q) and library
  * events to ethdev events. Made by net-vhost.ts for every attach.
  */
-import type { Device, LinkStatus, ProbeContext, QueueEnd, RxQueueSetup } from '@pollwire/ethdev';
+import type { Device, LinkStatus, Mempool, ProbeContext, QueueEnd, RxQueueSetup } from '@pollwire/ethdev';
 import { RX_OFFLOADS, VLAN_STRIP } from '@pollwire/ethdev';
 import { native } from '@pollwire/native';
 import { featureNames } from '@pollwire/vhost-user';
 import type { VhostDevice } from './device.js';
 import { offeredFeatures } from './features.js';
+import { createLargeBuffers, releaseLargeBuffers } from './large-buffers.js';
 import { VhostSocket } from './socket.js';
 import { vringStats } from './vring-stats.js';
 
@@ -17,6 +18,8 @@ export interface VhostPortArgs {
   readonly client: boolean;
   readonly tso: boolean;
   readonly 'linear-buffer': boolean;
+  readonly 'ext-buffer': boolean;
+  readonly 'legacy-ol-flags': boolean;
 }
 
 const NO_POOL = 0xffff_ffff;
@@ -41,19 +44,27 @@ export class VhostPort implements Device {
   readonly #ctx: ProbeContext<VhostPortArgs>;
   readonly #socket: VhostSocket;
   readonly #queues = new Map<number, PortQueue>();
+  /** ext-buffer=1: where packets longer than one mbuf get their buffers from. */
+  readonly #large: Mempool | undefined;
 
   constructor(ctx: ProbeContext<VhostPortArgs>) {
-    const { iface, queues, client, tso, 'linear-buffer': linear } = ctx.args;
+    const { iface, queues, client, tso, 'linear-buffer': linear, 'ext-buffer': external } = ctx.args;
     this.#ctx = ctx;
     this.limits = { rxQueues: queues, txQueues: queues };
     this.mac = Uint8Array.of(0x56, 0x48, 0x4f, 0x53, 0x54, ctx.portId);
     this.#socket = new VhostSocket(iface, {
       queuePairs: queues,
       client,
-      features: offeredFeatures({ tso, linear }),
+      features: offeredFeatures({ tso, linear, external }),
     });
+    this.#large = external ? createLargeBuffers(ctx.eal, ctx.name, queues) : undefined;
     this.#listen();
-    this.#socket.start();
+    try {
+      this.#socket.start();
+    } catch (error) {
+      if (this.#large !== undefined) releaseLargeBuffers(ctx.eal, this.#large);
+      throw error;
+    }
   }
 
   rxQueue(queue: number, setup: RxQueueSetup): QueueEnd {
@@ -93,8 +104,9 @@ export class VhostPort implements Device {
     }
   }
 
-  close(): Promise<void> {
-    return this.#socket.close();
+  async close(): Promise<void> {
+    await this.#socket.close();
+    if (this.#large !== undefined) releaseLargeBuffers(this.#ctx.eal, this.#large);
   }
 
   *xstats(): Generator<[string, bigint]> {
@@ -132,8 +144,10 @@ export class VhostPort implements Device {
 
   #bind(device: VhostDevice, queue: PortQueue): void {
     const { pool, slot, direction, stripVlan } = queue;
-    const linear = this.#ctx.args['linear-buffer'];
-    device.bind(vringOf(queue), slot, direction, { pool, port: this.#ctx.portId, linear, stripVlan });
+    const { 'linear-buffer': linear, 'legacy-ol-flags': legacyFlags } = this.#ctx.args;
+    const options = { pool, port: this.#ctx.portId, linear, legacyFlags, stripVlan };
+    const large = this.#large === undefined ? {} : { buffers: this.#large.index };
+    device.bind(vringOf(queue), slot, direction, { ...options, ...large });
   }
 
   #listen(): void {
