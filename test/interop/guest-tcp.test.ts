@@ -1,6 +1,7 @@
 /**
- * TCP between two NICs of one Linux guest through two of our vhost ports, bridged by `io` or `csum`: with checksum and segmentation offload, without
- * them on one side, with packed rings and without mergeable buffers. The second NIC lives in a network namespace of its own.
+ * TCP between two NICs of one Linux guest through two of our vhost ports, bridged by `io` or `csum`: with checksum and segmentation
+ * offload, without them on one side, with packed rings and without mergeable buffers. The second NIC lives in a network namespace of its
+ * own.
  */
 import { expect } from 'vitest';
 import { vhost } from '../harness/dpdk.js';
@@ -25,6 +26,8 @@ const everything: Features = { [csum]: 1, [guestCsum]: 1, [guestTso4]: 1, [hostT
 const nothing: Features = { [csum]: 0, [guestCsum]: 0, [guestTso4]: 0, [hostTso4]: 0 };
 
 const without: Partial<GuestNic> = { csum: false, guestCsum: false, tso: false };
+/** Completes and leaves checksums, but neither sends nor takes packets longer than the MTU. */
+const withoutTso: Partial<GuestNic> = { tso: false };
 
 /** A side of the bridge: how QEMU's NIC is made, the devargs of its port, what must have been negotiated. */
 interface Side {
@@ -37,8 +40,8 @@ interface Transfer {
   sides: readonly [Side, Side];
   /** MiB in each direction. */
   mebibytes: number;
-  /** Whether TCP packets longer than the MTU cross the bridge. */
-  large: boolean;
+  /** Whether TCP packets longer than the MTU cross the bridge; `cut`: the first NIC sends them, and the second gets them in segments. */
+  large: boolean | 'cut';
   /** Forward through the csum engine, after these commands to stopped ports; absent = io. */
   csum?: readonly string[];
 }
@@ -124,8 +127,11 @@ async function transfer(scope: Scope, options: Transfer, timeoutMs: number): Pro
     const longer = xstats.get('rx_q0_size_1519_max_packets');
     // How many depends on the guest alone: a sender that is slower than its network sends each write as it comes, in a
     // frame of one segment, and a guest without KVM is often that slow.
-    if (large) expect(longer, `port ${id}`).toBeGreaterThan(0);
+    if (large === true || (large === 'cut' && id === 0)) expect(longer, `port ${id}`).toBeGreaterThan(0);
     else expect(longer, `port ${id}`).toBe(0);
+    const cut = xstats.get('tx_q0_segmented');
+    if (large === 'cut' && id === 1) expect(cut, 'cut by us').toBeGreaterThan(0);
+    else expect(cut, `port ${id}`).toBe(0);
     // Nothing was refused, nothing was guessed.
     for (const [name, value] of xstats) {
       if (name.includes('drop')) expect(value, `port ${id} ${name}`).toBe(0);
@@ -147,6 +153,21 @@ describePeer(['qemu'], 'TCP between two QEMU NICs through our vhost ports', () =
     ] as const;
     return transfer(scope, { sides, mebibytes: 16, large: false }, 290_000);
   });
+
+  for (const csum of [undefined, []]) {
+    const engine = csum === undefined ? 'io' : 'csum';
+    scenario(
+      `16 MiB each way through ${engine} where only one NIC has segmentation offload`,
+      300_000,
+      (scope) => {
+        const sides = [
+          { devargs: ',tso=1', features: everything },
+          { nic: withoutTso, devargs: ',tso=1', features: { ...everything, [guestTso4]: 0, [hostTso4]: 0 } },
+        ] as const;
+        return transfer(scope, { sides, mebibytes: 16, large: 'cut', ...(csum && { csum }) }, 290_000);
+      },
+    );
+  }
 
   const leaveToPorts = [0, 1].flatMap((port) => [`csum set tcp hw ${port}`, `tso set 1000 ${port}`]);
   for (const [name, commands] of [
