@@ -53,6 +53,8 @@ async function join2(devargs: { vhost?: string; virtio?: string }, config: PortC
   const vhost = await eal.attach(`net_vhost0,iface=${path}${devargs.vhost ?? ''}`);
   await vhost.start(pool);
   const virtio = await eal.attach(`net_virtio_user1,path=${path}${devargs.virtio ?? ''}`);
+  // The frames are for made-up addresses.
+  virtio.setPromiscuous(true);
   virtio.configure(config);
   virtio.setupRxQueue(0, { pool });
   virtio.setupTxQueue(0);
