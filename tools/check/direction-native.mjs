@@ -21,7 +21,7 @@ const ARROWS = {
   guest: ['sys'],
   offload: ['mbuf', 'net', 'virtqueue'],
   ethdev: ['mbuf'],
-  pmd: ['ethdev'],
+  pmd: ['ethdev', 'offload'],
   vhost: ['ethdev', 'virtqueue', 'guest', 'offload'],
   virtio: ['ethdev', 'virtqueue', 'offload'],
 };

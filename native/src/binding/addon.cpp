@@ -11,6 +11,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   addLcore(env, exports);
   addSlots(env, exports);
   addPorts(env, exports);
+  addNetDevices(env, exports);
   addVhost(env, exports);
   addVirtio(env, exports);
   addSys(env, exports);

@@ -13,6 +13,7 @@ void addRings(Napi::Env env, Napi::Object exports);
 void addLcore(Napi::Env env, Napi::Object exports);
 void addSlots(Napi::Env env, Napi::Object exports);
 void addPorts(Napi::Env env, Napi::Object exports);
+void addNetDevices(Napi::Env env, Napi::Object exports);
 void addVhost(Napi::Env env, Napi::Object exports);
 void addVirtio(Napi::Env env, Napi::Object exports);
 void addSys(Napi::Env env, Napi::Object exports);

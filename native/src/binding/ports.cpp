@@ -1,14 +1,17 @@
-// Simple native ports for TypeScript: null and ring queue ends. Keeps what a bound slot points to, until
-// slotFree.
+// Simple native ports for TypeScript: queue ends of null, ring, tap and packet socket ports. Keeps what a
+// bound slot points to, until slotFree.
 #include <map>
 #include <memory>
 #include <mutex>
 
 #include "binding/addon.hpp"
 #include "binding/args.hpp"
+#include "binding/net_devices.hpp"
 #include "ethdev/slot_table.hpp"
 #include "pmd/null_port.hpp"
+#include "pmd/packet_port.hpp"
 #include "pmd/ring_port.hpp"
+#include "pmd/tap_port.hpp"
 #include "ring/ring_table.hpp"
 
 namespace pollwire::binding {
@@ -78,6 +81,41 @@ Napi::Value bindRingTx(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value bindTapRx(const Napi::CallbackInfo& info) {
+  const std::uint32_t id = u32(info, 0, "slot");
+  const pmd::TapRxOptions options{u32(info, 2, "pool"), static_cast<std::uint16_t>(u32(info, 3, "port")),
+                                  flag(info, 4, "tun"), flag(info, 5, "stripVlan")};
+  keep(id, take(info.Env(), pmd::bindTapRx(freshSlot(info, id), i32(info, 1, "fd"), options)), nullptr);
+  return info.Env().Undefined();
+}
+
+Napi::Value bindTapTx(const Napi::CallbackInfo& info) {
+  const std::uint32_t id = u32(info, 0, "slot");
+  keep(id, pmd::bindTapTx(freshSlot(info, id), i32(info, 1, "fd"), flag(info, 2, "tun")), nullptr);
+  return info.Env().Undefined();
+}
+
+std::shared_ptr<PacketSocket> packetSocketAt(const Napi::CallbackInfo& info, std::size_t index) {
+  auto socket = packetSocketOf(i32(info, index, "fd"));
+  if (!socket) badArgument(info, index, "fd", "an open packet socket");
+  return socket;
+}
+
+Napi::Value bindPacketRx(const Napi::CallbackInfo& info) {
+  const std::uint32_t id = u32(info, 0, "slot");
+  const pmd::PacketRxOptions options{u32(info, 2, "pool"), static_cast<std::uint16_t>(u32(info, 3, "port")),
+                                     flag(info, 4, "stripVlan")};
+  keep(id, take(info.Env(), pmd::bindPacketRx(freshSlot(info, id), packetSocketAt(info, 1), options)),
+       nullptr);
+  return info.Env().Undefined();
+}
+
+Napi::Value bindPacketTx(const Napi::CallbackInfo& info) {
+  const std::uint32_t id = u32(info, 0, "slot");
+  keep(id, pmd::bindPacketTx(freshSlot(info, id), packetSocketAt(info, 1)), nullptr);
+  return info.Env().Undefined();
+}
+
 Napi::Value slotFree(const Napi::CallbackInfo& info) {
   const std::uint32_t id = u32(info, 0, "slot");
   slots::release(id);
@@ -97,6 +135,10 @@ void addPorts(Napi::Env, Napi::Object exports) {
   add(exports, "bindNullTx", bindNullTx);
   add(exports, "bindRingRx", bindRingRx);
   add(exports, "bindRingTx", bindRingTx);
+  add(exports, "bindTapRx", bindTapRx);
+  add(exports, "bindTapTx", bindTapTx);
+  add(exports, "bindPacketRx", bindPacketRx);
+  add(exports, "bindPacketTx", bindPacketTx);
   add(exports, "slotFree", slotFree);
 }
 

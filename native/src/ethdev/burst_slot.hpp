@@ -112,11 +112,14 @@ class alignas(2 * kCacheLine) BurstSlot {
     return closed_ == 0 && used_ != nullptr ? used_(context_) : ~0u;
   }
 
-  // What an idle lcore sleeps on: a descriptor that becomes readable with work, and how to arm it.
-  void setWait(int fd, ArmFn armFn) noexcept {
+  // What an idle lcore sleeps on: a descriptor that becomes readable with work, and how to arm it. An eventfd
+  // is drained after a wake-up; a `source` is read by the burst function and by nobody else.
+  enum class WaitKind : std::uint8_t { kEventFd, kSource };
+  void setWait(int fd, ArmFn armFn, WaitKind kind = WaitKind::kEventFd) noexcept {
     const Hold hold(*this);
     waitFd_ = fd;
     arm_ = armFn;
+    waitKind_ = kind;
   }
 
   struct Wait {
@@ -135,7 +138,7 @@ class alignas(2 * kCacheLine) BurstSlot {
   // the control plane may have closed the descriptor, and its number may be another's.
   void drain(int fd) noexcept {
     const Hold hold(*this);
-    if (closed_ == 0 && waitFd_ == fd) (void)drainEventFd(fd);
+    if (closed_ == 0 && waitFd_ == fd && waitKind_ == WaitKind::kEventFd) (void)drainEventFd(fd);
   }
 
   Counters* counters() const noexcept { return counters_; }
@@ -161,6 +164,7 @@ class alignas(2 * kCacheLine) BurstSlot {
   Counters* counters_ = nullptr;
   ArmFn arm_ = nullptr;
   int waitFd_ = -1;
+  WaitKind waitKind_ = WaitKind::kEventFd;
 };
 
 }  // namespace pollwire

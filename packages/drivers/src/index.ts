@@ -1,10 +1,13 @@
 /** @pollwire/drivers: the simple drivers, and all of them as a list for programs that want every one. */
 import type { Driver } from '@pollwire/ethdev';
+import afPacketDriver from './af-packet.js';
 import nullDriver from './null.js';
 import ringDriver from './ring.js';
+import tapDriver from './tap.js';
+import tunDriver from './tun.js';
 
-export { nullDriver, ringDriver };
+export { afPacketDriver, nullDriver, ringDriver, tapDriver, tunDriver };
 
 /** Every driver of this package, for `Eal.init({ drivers })`. */
-export const drivers: readonly Driver[] = [nullDriver, ringDriver];
+export const drivers: readonly Driver[] = [nullDriver, ringDriver, tapDriver, tunDriver, afPacketDriver];
 export default drivers;

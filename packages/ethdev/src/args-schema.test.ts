@@ -1,6 +1,6 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import type { ArgsOf } from './args-schema.js';
-import { bool, choice, int, later, list, mac, parseArgs, path, str } from './args-schema.js';
+import { bool, choice, flag, int, later, list, mac, parseArgs, path, str } from './args-schema.js';
 import { parseDevargs } from './devargs.js';
 
 const schema = {
@@ -45,6 +45,15 @@ it.each([
 
 it.each(['1', 'true', 'on', 'YES'])('reads %s as true', (text) => {
   expect(parse(`iface=/s,client=${text}`).client).toBe(true);
+});
+
+it.each([
+  ['', false],
+  ['persist', true],
+  ['persist=1', true],
+  ['persist=0', false],
+])('reads a flag from "%s"', (text, value) => {
+  expect(parseArgs({ persist: flag() }, parseDevargs(`net_x0,${text}`)).persist).toBe(value);
 });
 
 it('reads an address as six bytes', () => {

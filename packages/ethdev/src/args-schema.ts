@@ -1,5 +1,5 @@
 /**
- * The kinds a driver's `args` table is made of: int, bool, str, path, mac, choice, list, later. Each parses text into a typed value
+ * The kinds a driver's `args` table is made of: int, bool, str, path, mac, choice, list, flag, later. Each parses text into a typed value
  * or throws one sentence. Called by drivers (defineDriver) and by the registry when a device is attached.
  */
 import { PollwireError } from '@pollwire/native';
@@ -20,6 +20,8 @@ export interface ArgKind<T> extends Common {
   readonly required?: boolean | undefined;
   /** True when the key may be repeated. */
   readonly repeat?: boolean | undefined;
+  /** What the key alone, without `=`, stands for. Absent: a value is needed. */
+  readonly bare?: string | undefined;
   /** Text → value; throws with a clause such as `is not a number`. */
   parse(text: string): T;
 }
@@ -92,6 +94,11 @@ export function bool<const O extends Presence<boolean> & Common>(options?: O): K
   });
 }
 
+/** A bool that is true when the key stands alone, and false by default. */
+export function flag(options: Common = {}): ArgKind<boolean> & { default: boolean } {
+  return { ...bool({ ...options, default: false }), kind: 'flag', bare: '1' };
+}
+
 /** Any text. */
 export function str<const O extends Presence<string> & Common>(options?: O): Kind<string, O> {
   return make('str', options, (text) => text);
@@ -158,6 +165,7 @@ export function later(defaultText: string, sentence: string): ArgKind<string> & 
 }
 
 function parseOne(device: string, key: string, kind: ArgKind<unknown>, text: string | undefined): unknown {
+  if (text === undefined && kind.bare !== undefined) return kind.parse(kind.bare);
   if (text === undefined) {
     throw new PollwireError('DEVARG_VALUE', `${device}: '${key}' needs a value; write ${key}=….`, {
       details: { key },

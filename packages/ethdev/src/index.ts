@@ -7,7 +7,7 @@ export type {
   Kind as ArgKindOf,
   Presence as ArgPresence,
 } from './args-schema.js';
-export { bool, choice, int, later, list, mac, parseArgs, path, str } from './args-schema.js';
+export { bool, choice, flag, int, later, list, mac, parseArgs, path, str } from './args-schema.js';
 export { Burst } from './burst.js';
 export type { Devargs, DevargsObject, DevargsPair, DevargsValue } from './devargs.js';
 export { devargsOf, formatDevargs, parseDevargs } from './devargs.js';

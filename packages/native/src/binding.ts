@@ -86,6 +86,30 @@ export interface NativeEvent {
   reason: string;
 }
 
+/** An interface of the kernel. */
+export interface LinkFacts {
+  index: number;
+  name: string;
+  mtu: number;
+  /** Zero where the interface has none. */
+  mac: Uint8Array;
+  /** IFF_UP. */
+  adminUp: boolean;
+  carrier: boolean;
+}
+
+export interface PacketOptions {
+  /** Number of the interface. */
+  index: number;
+  /** Bytes of a block, a multiple of the page size. */
+  blockSize: number;
+  /** Bytes of a frame, a multiple of 16; headers take some of them. */
+  frameSize: number;
+  /** Frames of each ring, rounded down to whole blocks. */
+  frameCount: number;
+  bypassQdisc: boolean;
+}
+
 /** A burst function's place: which stop reasons keep it closed. A slot runs only when the mask is 0. */
 export const SlotClosed = {
   UNBOUND: 1,
@@ -197,6 +221,39 @@ export interface Addon {
   bindNullTx(slot: number, copy: boolean): void;
   bindRingRx(slot: number, ring: number, port: number): void;
   bindRingTx(slot: number, ring: number): void;
+  /** `fd` is a queue from tapOpen; it must stay open until the slot was closed for good. */
+  bindTapRx(slot: number, fd: number, pool: number, port: number, tun: boolean, stripVlan: boolean): void;
+  bindTapTx(slot: number, fd: number, tun: boolean): void;
+  /** `fd` is a socket from packetOpen. */
+  bindPacketRx(slot: number, fd: number, pool: number, port: number, stripVlan: boolean): void;
+  bindPacketTx(slot: number, fd: number): void;
+
+  // The kernel's network devices.
+  /** Opens a queue of a TUN/TAP interface, making the interface when there is none. `%d` in the name is the first free number. */
+  tapOpen(
+    name: string,
+    options: { tun: boolean; multiQueue: boolean; mustBeNew: boolean },
+  ): { fd: number; name: string };
+  /** What the kernel may leave to the port: checksums, and segmentation of TCP. */
+  tapOffload(fd: number, checksum: boolean, segmentation: boolean): void;
+  tapPersist(fd: number, persist: boolean): void;
+  tapCarrier(fd: number, up: boolean): void;
+  /** False when the interface was deleted under the descriptor. */
+  tapIsAttached(fd: number): boolean;
+  /** A packet socket with its rings; returns its descriptor, which packetClose closes. Throws INVALID_ARGUMENT naming the devarg. */
+  packetOpen(options: PacketOptions): number;
+  /** `group` 0 makes a fanout group; returns its number. `mode` is a PACKET_FANOUT_ number with its flags. */
+  packetFanout(fd: number, group: number, mode: number): number;
+  packetPromiscuous(fd: number, multicastOnly: boolean, on: boolean): void;
+  packetClose(fd: number): void;
+  /** An interface by name or number; undefined when there is none. */
+  linkFacts(link: string | number): LinkFacts | undefined;
+  linkSetUp(index: number, up: boolean): void;
+  linkSetMtu(index: number, mtu: number): void;
+  linkSetMac(index: number, mac: Uint8Array): void;
+  /** A descriptor that becomes readable when any interface changes or goes; linkWatchDrain empties it. */
+  linkWatchOpen(): number;
+  linkWatchDrain(fd: number): void;
 
   // vhost device side.
   vhostCreate(rings: number): number;
