@@ -6,14 +6,14 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { findProgram } from './paths.js';
 
-export type PeerName = 'dpdk' | 'qemu' | 'ipxe' | 'hugepages';
+export type PeerName = 'dpdk' | 'qemu' | 'ipxe' | 'hugepages' | 'net-admin' | 'tap';
 
 interface Peer {
   /** What is missing, or undefined when the peer can be used. */
   missing: () => string | undefined;
   remedy: string;
-  /** A property of the machine rather than a program: never insisted on. */
-  optional?: true;
+  /** True when what is missing is a property of the machine rather than a program or a right: not insisted on. */
+  optional?: () => boolean;
 }
 
 /** The dpdk-testpmd to run: POLLWIRE_DPDK_TESTPMD, else the one on PATH. */
@@ -39,6 +39,22 @@ export function freeHugepages(): number {
   return Number(match?.[1] ?? 0);
 }
 
+const TUN_NODE = '/dev/net/tun';
+
+/** Bits of /proc/self/status, capabilities(7). */
+const CAPABILITIES = { CAP_NET_ADMIN: 12, CAP_NET_RAW: 13, CAP_SYS_ADMIN: 21 };
+
+/** What making interfaces and network namespaces lacks. */
+function missingRights(): string | undefined {
+  const status = readFileSync('/proc/self/status', 'utf8');
+  const effective = BigInt(`0x${/^CapEff:\s*(\w+)$/m.exec(status)?.[1] ?? '0'}`);
+  const absent = Object.entries(CAPABILITIES)
+    .filter(([, bit]) => ((effective >> BigInt(bit)) & 1n) === 0n)
+    .map(([name]) => name);
+  if (findProgram('ip') === undefined) absent.push('ip');
+  return absent.length === 0 ? undefined : `no ${absent.join(', ')}`;
+}
+
 const peers: Record<PeerName, Peer> = {
   dpdk: {
     missing: () => (dpdkTestpmd() === undefined ? 'no dpdk-testpmd' : undefined),
@@ -55,7 +71,17 @@ const peers: Record<PeerName, Peer> = {
   hugepages: {
     missing: () => (freeHugepages() < 256 ? `${freeHugepages()} free hugepages of 256 needed` : undefined),
     remedy: 'echo 512 > /proc/sys/vm/nr_hugepages',
-    optional: true,
+    optional: () => true,
+  },
+  'net-admin': {
+    missing: missingRights,
+    remedy:
+      'run the tests as root (in a container with CAP_NET_ADMIN, CAP_NET_RAW and CAP_SYS_ADMIN), and apt-get install iproute2',
+  },
+  tap: {
+    missing: () => (existsSync(TUN_NODE) ? missingRights() : `no ${TUN_NODE}`),
+    remedy: `run the tests as root, with ${TUN_NODE} (modprobe tun, or --device ${TUN_NODE} for a container), and apt-get install iproute2`,
+    optional: () => !existsSync(TUN_NODE),
   },
 };
 
@@ -68,7 +94,7 @@ export function requirePeer(name: PeerName): string | undefined {
   const missing = peers[name].missing();
   if (missing === undefined) return undefined;
   const reason = `${missing}: ${peers[name].remedy}`;
-  if (process.env.POLLWIRE_REQUIRE_PEERS === '1' && peers[name].optional !== true) {
+  if (process.env.POLLWIRE_REQUIRE_PEERS === '1' && peers[name].optional?.() !== true) {
     throw new Error(`POLLWIRE_REQUIRE_PEERS=1 and peer ${name} is not usable: ${reason}`);
   }
   return reason;

@@ -28,6 +28,11 @@ export interface DriverCase {
   peer?(port: Port, n: number, eal: Eal): Promise<DriverPeer>;
   /** Drivers that the other side needs. */
   readonly peerDrivers?: readonly Driver[];
+  /**
+   * What becomes of packets that the other side has no room for: they stay with the caller (default), or are lost behind the port, as on a
+   * wire.
+   */
+  readonly overflow?: 'refused' | 'lost';
   /** Queue pairs to use in the multi-queue test; their devargs must allow it. Default 1: no such test. */
   readonly pairs?: number;
 }

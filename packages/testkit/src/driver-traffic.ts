@@ -107,6 +107,11 @@ export function describeTraffic(test: DriverCase, { withPort, ready, bench }: Tr
     'reports the link through an event, with the new state readable',
     withPort(async (port, n) => {
       await ready(port);
+      // A link that needs no other side to come up goes down with the first one.
+      if (port.link.up) {
+        await (await connect(port, n, bench.eal)).close();
+        await until(() => !port.link.up);
+      }
       const seen: boolean[] = [];
       port.on('intr_lsc', (which) => seen.push(which.link.up));
       const peer = await connect(port, n, bench.eal);
@@ -157,7 +162,7 @@ export function describeTraffic(test: DriverCase, { withPort, ready, bench }: Tr
     }),
   );
 
-  it(
+  it.runIf(test.overflow !== 'lost')(
     'keeps what does not fit with the caller',
     withPeer(async (port, peer) => {
       const frame = makeFrame(1, 64);
@@ -196,8 +201,14 @@ export function describeTraffic(test: DriverCase, { withPort, ready, bench }: Tr
       for (let round = 0; round < 5; round++) {
         const peer = await connect(port, n, bench.eal);
         await until(() => port.link.up);
-        peer.send(makeFrames([100, 200, MTU_OF_JUMBO]), 0);
-        if (round % 2 === 0) expect(await receive(port, 3)).toHaveLength(3);
+        const frames = makeFrames([100, 200, MTU_OF_JUMBO]);
+        peer.send(frames, 0);
+        if (round % 2 === 0) {
+          // Where packets wait on this side of the port, those of the last round are still there.
+          const received = await receive(port, 3);
+          expect(received.slice(-3)).toEqual(frames);
+          expect([3, 6]).toContain(received.length);
+        }
         await peer.close();
         await until(() => !port.link.up);
       }
