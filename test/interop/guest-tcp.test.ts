@@ -11,6 +11,7 @@ import type { GuestNic } from '../harness/qemu-args.js';
 import { nicMac } from '../harness/qemu-args.js';
 import { describePeer, scenario } from '../harness/scenario.js';
 import type { Scope } from '../harness/scope.js';
+import { noteTransfer, TcpContent, tcpMebibytes, tcpTimeout } from '../harness/tcp-content.js';
 
 const csum = 0;
 const guestCsum = 1;
@@ -67,30 +68,28 @@ function bridgeLines(sides: readonly [Side, Side]): string {
     lossless_ping 5 192.168.77.1 || exit 5`;
 }
 
-/** A 4 MiB random block repeated: nothing TCP could deliver in the wrong place unnoticed, without an hour of /dev/urandom under TCG. */
-function transferLines(mebibytes: number): string {
-  const blocks = mebibytes / 4;
+/** Each way in turn; what arrived is hashed where it arrives. */
+function transferLines(): string {
   return `
-    head -c 4194304 /dev/urandom >/tmp/block
-    content() { n=0; while [ $n -lt ${blocks} ]; do echo "block $n"; cat /tmp/block; n=$((n + 1)); done; }
-    WANT=$(content | md5sum | cut -c1-32)
-    # A listener whose input ends closes its half, and busybox's nc then gives up on the other half too.
-    mkfifo /tmp/quiet && exec 9<>/tmp/quiet
-    in_peer nc -l -p 5001 <&9 | md5sum | cut -c1-32 >/tmp/there &
+    in_peer nc -l -p 5001 -e /take there &
     THERE=$!
     sleep 0.5
-    content | nc 192.168.77.1 5001 || exit 6
+    A=$(cut -d' ' -f1 /proc/uptime)
+    nc 192.168.77.1 5001 -e /send || exit 6
     wait $THERE
-    mark HASH there $WANT $(cat /tmp/there)
-    nc -l -p 5002 <&9 | md5sum | cut -c1-32 >/tmp/back &
+    B=$(cut -d' ' -f1 /proc/uptime)
+    mark HASH there $(cat /tmp/there) $A $B
+    nc -l -p 5002 -e /take back &
     BACK=$!
     sleep 0.5
-    content | in_peer nc 192.168.77.2 5002 || exit 7
+    A=$(cut -d' ' -f1 /proc/uptime)
+    in_peer nc 192.168.77.2 5002 -e /send || exit 7
     wait $BACK
-    mark HASH back $WANT $(cat /tmp/back)`;
+    B=$(cut -d' ' -f1 /proc/uptime)
+    mark HASH back $(cat /tmp/back) $A $B`;
 }
 
-async function start(scope: Scope, { sides, mebibytes, csum: commands }: Transfer) {
+async function start(scope: Scope, { sides, csum: commands }: Transfer, content: TcpContent) {
   const sockets = [scope.path('s0'), scope.path('s1')];
   const session = await startPollwire(scope, {
     name: 'back-end',
@@ -105,20 +104,22 @@ async function start(scope: Scope, { sides, mebibytes, csum: commands }: Transfe
   const guest = startGuest(scope, {
     nics: sockets.map((socket, index) => ({ socket, ...sides[index]?.nic })),
     memoryMiB: 384,
-    script: `${bridgeLines(sides)}\n${transferLines(mebibytes)}`,
+    script: `${bridgeLines(sides)}\n${transferLines()}`,
+    files: content.guestFiles(),
   });
   return { session, guest };
 }
 
 async function transfer(scope: Scope, options: Transfer, timeoutMs: number): Promise<void> {
   const { mebibytes, large } = options;
-  const { session, guest } = await start(scope, options);
+  const content = new TcpContent(mebibytes);
+  const { session, guest } = await start(scope, options, content);
   expect(await guest.finish(timeoutMs)).toBe(0);
   for (const way of ['there', 'back']) {
-    const [, sent, arrived] =
-      new RegExp(`^@@HASH ${way} (\\w{32}) (\\w{32})$`, 'm').exec(guest.output()) ?? [];
-    expect(sent, way).toBeDefined();
-    expect(arrived, way).toBe(sent);
+    const [, arrived, from, to] =
+      new RegExp(`^@@HASH ${way} (\\w{32}) (\\S+) (\\S+)$`, 'm').exec(guest.output()) ?? [];
+    expect(arrived, way).toBe(content.hash);
+    noteTransfer(`NIC to NIC, ${way}`, mebibytes, Number(to) - Number(from), content.hash);
   }
   for (const id of [0, 1]) {
     const { rxBytes } = await session.portStats(id);
@@ -140,9 +141,11 @@ async function transfer(scope: Scope, options: Transfer, timeoutMs: number): Pro
 }
 
 describePeer(['qemu'], 'TCP between two QEMU NICs through our vhost ports', () => {
-  scenario('128 MiB each way with checksum and segmentation offload', 300_000, (scope) => {
+  const mebibytes = tcpMebibytes(128);
+  const most = tcpTimeout(mebibytes);
+  scenario(`${mebibytes} MiB each way with checksum and segmentation offload`, most + 10_000, (scope) => {
     const side = { devargs: ',tso=1', features: everything };
-    return transfer(scope, { sides: [side, side], mebibytes: 128, large: true }, 290_000);
+    return transfer(scope, { sides: [side, side], mebibytes, large: true }, most);
   });
 
   scenario('16 MiB each way where one NIC has no offloads and the other checksums', 300_000, (scope) => {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <mutex>
+#include <optional>
 
 #include "binding/addon.hpp"
 #include "binding/args.hpp"
@@ -66,8 +67,9 @@ Napi::Value packetOpen(const Napi::CallbackInfo& info) {
 Napi::Value packetFanout(const Napi::CallbackInfo& info) {
   const auto socket = packetSocketOf(i32(info, 0, "fd"));
   if (!socket) badArgument(info, 0, "fd", "an open packet socket");
-  return Napi::Number::New(info.Env(),
-                           take(info.Env(), socket->joinFanout(u32(info, 1, "group"), u32(info, 2, "mode"))));
+  std::optional<std::uint32_t> group;
+  if (!info[1].IsUndefined()) group = u32(info, 1, "group");
+  return Napi::Number::New(info.Env(), take(info.Env(), socket->joinFanout(group, u32(info, 2, "mode"))));
 }
 
 Napi::Value packetClose(const Napi::CallbackInfo& info) {

@@ -106,11 +106,11 @@ Status PacketSocket::listenTo(Reach reach, bool on) {
              sizeof membership, reach == Reach::kPromiscuous ? "PACKET_MR_PROMISC" : "PACKET_MR_ALLMULTI");
 }
 
-Result<std::uint32_t> PacketSocket::joinFanout(std::uint32_t group, std::uint32_t mode) {
-  const std::uint32_t unique = group == 0 ? PACKET_FANOUT_FLAG_UNIQUEID : 0;
-  const std::uint32_t value = group | ((mode | unique) << 16);
+Result<std::uint32_t> PacketSocket::joinFanout(std::optional<std::uint32_t> group, std::uint32_t mode) {
+  const std::uint32_t unique = group ? 0 : PACKET_FANOUT_FLAG_UNIQUEID;
+  const std::uint32_t value = group.value_or(0) | ((mode | unique) << 16);
   PW_RETURN_IF_ERROR(set(fd(), SOL_PACKET, PACKET_FANOUT, &value, sizeof value, "PACKET_FANOUT"));
-  if (group != 0) return group;
+  if (group) return *group;
   std::uint32_t joined = 0;
   socklen_t length = sizeof joined;
   if (::getsockopt(fd(), SOL_PACKET, PACKET_FANOUT, &joined, &length) != 0)

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "base/result.hpp"
 #include "sys/fd.hpp"
@@ -27,8 +28,8 @@ class PacketSocket {
   PacketSocket(const PacketSocket&) = delete;
   PacketSocket& operator=(const PacketSocket&) = delete;
 
-  // Shares the interface's traffic with other sockets. `group` 0 makes a new group; returns its number.
-  Result<std::uint32_t> joinFanout(std::uint32_t group, std::uint32_t mode);
+  // Shares the interface's traffic with other sockets. Without a group it makes one; returns its number.
+  Result<std::uint32_t> joinFanout(std::optional<std::uint32_t> group, std::uint32_t mode);
 
   // Has the interface take frames for others too, as long as this socket lives or until told otherwise.
   enum class Reach : std::uint8_t { kPromiscuous, kAllMulticast };

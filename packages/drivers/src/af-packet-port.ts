@@ -7,6 +7,8 @@ import { RX_OFFLOADS } from '@pollwire/ethdev';
 import type { LinkFacts, PacketOptions } from '@pollwire/native';
 import { native, PollwireError, SlotClosed, toPollwireError } from '@pollwire/native';
 import { checkInterfaceName, NetInterface } from './net-interface.js';
+import type { StatQueue } from './queue-stats.js';
+import { queueStats } from './queue-stats.js';
 
 /** PACKET_FANOUT_* and its flags (packet(7)). */
 const FANOUT = { hash: 0, lb: 1, cpu: 2, rollover: 3, rnd: 4, qm: 5, defrag: 0x8000 } as const;
@@ -33,7 +35,7 @@ export class AfPacketPort implements Device {
   readonly #ctx: ProbeContext<AfPacketArgs>;
   readonly #iface: NetInterface;
   readonly #fds: number[] = [];
-  readonly #slots = new Set<number>();
+  readonly #slots = new Map<number, StatQueue>();
   #gone = false;
 
   constructor(ctx: ProbeContext<AfPacketArgs>) {
@@ -66,13 +68,15 @@ export class AfPacketPort implements Device {
 
   rxQueue(queue: number, setup: RxQueueSetup): QueueEnd {
     const strip = (setup.offloads & (1 << RX_OFFLOADS.VLAN_STRIP)) !== 0;
-    return this.#queue((slot) =>
+    return this.#queue({ direction: 'rx', queue }, (slot) =>
       native.bindPacketRx(slot, this.#fds[queue] as number, setup.pool.index, this.#ctx.portId, strip),
     );
   }
 
   txQueue(queue: number): QueueEnd {
-    return this.#queue((slot) => native.bindPacketTx(slot, this.#fds[queue] as number));
+    return this.#queue({ direction: 'tx', queue }, (slot) =>
+      native.bindPacketTx(slot, this.#fds[queue] as number),
+    );
   }
 
   start(): void {
@@ -110,6 +114,10 @@ export class AfPacketPort implements Device {
     for (const fd of this.#fds.splice(0)) native.packetClose(fd);
   }
 
+  xstats(): Iterable<readonly [string, bigint]> {
+    return queueStats(this.#slots);
+  }
+
   info(): Record<string, string> {
     const { args } = this.#ctx;
     const { facts } = this.#iface;
@@ -140,14 +148,14 @@ export class AfPacketPort implements Device {
     if (args.qpairs === 1) return;
     // As in DPDK, fragments are put together before they are hashed.
     const mode = args.fanout_mode === undefined ? FANOUT.hash | FANOUT.defrag : FANOUT[args.fanout_mode];
-    let group = 0;
+    let group: number | undefined;
     for (const fd of this.#fds) group = native.packetFanout(fd, group, mode);
   }
 
-  #queue(bind: (slot: number) => void): QueueEnd {
+  #queue(which: StatQueue, bind: (slot: number) => void): QueueEnd {
     const slot = this.#ctx.slot();
     bind(slot);
-    this.#slots.add(slot);
+    this.#slots.set(slot, which);
     return { kind: 'native', slot, release: () => this.#slots.delete(slot) };
   }
 
@@ -168,7 +176,7 @@ export class AfPacketPort implements Device {
 
   #lost(): void {
     this.#gone = true;
-    for (const slot of this.#slots) native.slotClose(slot, SlotClosed.BROKEN);
+    for (const slot of this.#slots.keys()) native.slotClose(slot, SlotClosed.BROKEN);
     this.#ctx.log.warn(`${this.#iface.facts.name} is gone: the port is broken, detach it`);
     this.#ctx.link({ up: false });
     this.#ctx.removed();

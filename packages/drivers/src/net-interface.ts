@@ -76,17 +76,24 @@ export class NetInterface {
   }
 
   setUp(up: boolean): void {
-    native.linkSetUp(this.index, up);
-    this.refresh();
+    this.#change(() => native.linkSetUp(this.index, up));
   }
 
   setMtu(mtu: number): void {
-    native.linkSetMtu(this.index, mtu);
-    this.refresh();
+    this.#change(() => native.linkSetMtu(this.index, mtu));
   }
 
   setMac(mac: Uint8Array): void {
-    native.linkSetMac(this.index, mac);
+    this.#change(() => native.linkSetMac(this.index, mac));
+  }
+
+  #change(act: () => void): void {
+    if (this.#watch === undefined) {
+      // Another interface may have its number by now.
+      const why = 'is not in this network namespace any more; set it from where it is';
+      throw new PollwireError('NOT_FOUND', `Interface ${this.#facts.name} ${why}.`);
+    }
+    act();
     this.refresh();
   }
 

@@ -15,6 +15,8 @@ import { formatMac, RX_OFFLOADS, randomMac } from '@pollwire/ethdev';
 import type { LinkFacts } from '@pollwire/native';
 import { native, PollwireError, SlotClosed, toPollwireError } from '@pollwire/native';
 import { NetInterface } from './net-interface.js';
+import type { StatQueue } from './queue-stats.js';
+import { queueStats } from './queue-stats.js';
 import type { OpenTap, TapWish } from './tap-open.js';
 import { openTap, openTapQueue } from './tap-open.js';
 
@@ -48,7 +50,7 @@ export class TapPort implements Device {
   readonly #tap: OpenTap;
   readonly #iface: NetInterface;
   readonly #pairs = new Map<number, Pair>();
-  readonly #slots = new Set<number>();
+  readonly #slots = new Map<number, StatQueue>();
   #mtu = 1500;
   /** The port is started and its link not set down. */
   #linkWanted = true;
@@ -97,13 +99,15 @@ export class TapPort implements Device {
 
   rxQueue(queue: number, setup: RxQueueSetup): QueueEnd {
     const strip = (setup.offloads & (1 << RX_OFFLOADS.VLAN_STRIP)) !== 0;
-    return this.#queue(queue, (slot, fd) =>
+    return this.#queue({ direction: 'rx', queue }, (slot, fd) =>
       native.bindTapRx(slot, fd, setup.pool.index, this.#ctx.portId, this.#options.tun, strip),
     );
   }
 
   txQueue(queue: number): QueueEnd {
-    return this.#queue(queue, (slot, fd) => native.bindTapTx(slot, fd, this.#options.tun));
+    return this.#queue({ direction: 'tx', queue }, (slot, fd) =>
+      native.bindTapTx(slot, fd, this.#options.tun),
+    );
   }
 
   start(): void {
@@ -140,6 +144,10 @@ export class TapPort implements Device {
     this.#release();
   }
 
+  xstats(): Iterable<readonly [string, bigint]> {
+    return queueStats(this.#slots);
+  }
+
   info(): Record<string, string> {
     const { facts } = this.#iface;
     return {
@@ -164,12 +172,13 @@ export class TapPort implements Device {
     return Uint8Array.from(wanted);
   }
 
-  #queue(id: number, bind: (slot: number, fd: number) => void): QueueEnd {
+  #queue(which: StatQueue, bind: (slot: number, fd: number) => void): QueueEnd {
+    const id = which.queue;
     const pair = this.#pairs.get(id) ?? this.#openPair(id);
     const slot = this.#ctx.slot();
     bind(slot, pair.fd);
     pair.users++;
-    this.#slots.add(slot);
+    this.#slots.set(slot, which);
     const release = () => {
       this.#slots.delete(slot);
       pair.users--;
@@ -226,7 +235,7 @@ export class TapPort implements Device {
       return;
     }
     this.#gone = true;
-    for (const slot of this.#slots) native.slotClose(slot, SlotClosed.BROKEN);
+    for (const slot of this.#slots.keys()) native.slotClose(slot, SlotClosed.BROKEN);
     this.#ctx.log.warn(`${this.#tap.name} was deleted: the port is broken, detach it`);
     this.#ctx.link({ up: false });
     this.#ctx.removed();

@@ -242,8 +242,8 @@ export interface Addon {
   tapIsAttached(fd: number): boolean;
   /** A packet socket with its rings; returns its descriptor, which packetClose closes. Throws INVALID_ARGUMENT naming the devarg. */
   packetOpen(options: PacketOptions): number;
-  /** `group` 0 makes a fanout group; returns its number. `mode` is a PACKET_FANOUT_ number with its flags. */
-  packetFanout(fd: number, group: number, mode: number): number;
+  /** Without `group` (they count from 0) makes a fanout group; returns its number. `mode` is a PACKET_FANOUT_ number with its flags. */
+  packetFanout(fd: number, group: number | undefined, mode: number): number;
   packetPromiscuous(fd: number, multicastOnly: boolean, on: boolean): void;
   packetClose(fd: number): void;
   /** An interface by name or number; undefined when there is none. */
