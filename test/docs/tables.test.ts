@@ -1,4 +1,5 @@
 /** Tables in the documents say what the code says. */
+import { drivers } from '@pollwire/drivers';
 import { L } from '@pollwire/native';
 import { ENGINE_NAMES } from '@pollwire/testpmd';
 import netVhost, { offeredFeatures, VhostDevice } from '@pollwire/vhost';
@@ -34,6 +35,29 @@ describe('docs/vhost-user.md', () => {
     expect(text).toContain(
       `pauses at ${pauseReadingAbove / 1024} KiB, the connection closes at ${maxOutput / 1024} KiB`,
     );
+  });
+});
+
+describe('docs/ports.md', () => {
+  it('lists every devarg of the simple drivers with its default and meaning', () => {
+    const text = (value: unknown) =>
+      typeof value === 'boolean' ? String(Number(value)) : String(value ?? '');
+    const rows = drivers.flatMap((driver) =>
+      Object.entries(driver.args).map(([name, kind]) => [
+        driver.name,
+        name,
+        kind.required === true ? 'required' : text(kind.default),
+        kind.doc,
+      ]),
+    );
+    expect(tableRows('docs/ports.md', 'Port')).toEqual(rows);
+  });
+
+  it('lists every simple driver with its aliases', () => {
+    const named = tableRows('docs/ports.md', 'Driver (alias)').map(([name]) => name);
+    for (const { name, aliases } of drivers) {
+      expect(named).toContain(aliases.length === 0 ? name : `${name} (${aliases.join(', ')})`);
+    }
   });
 });
 

@@ -54,7 +54,9 @@ describePeer(['tap'], 'tap and tun ports on the kernel', () => {
   async function sendUdp(ports: number, bytes = 100): Promise<void> {
     for (let i = 0; i < ports; i++) {
       const socket = createSocket('udp4');
-      await new Promise<void>((resolve) => socket.send(new Uint8Array(bytes), 9, '10.78.0.2', () => resolve()));
+      await new Promise<void>((resolve) =>
+        socket.send(new Uint8Array(bytes), 9, '10.78.0.2', () => resolve()),
+      );
       socket.close();
     }
   }
