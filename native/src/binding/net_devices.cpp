@@ -1,4 +1,5 @@
-// The kernel's network devices for TypeScript: TUN/TAP queues, packet sockets, interfaces.
+// What ports are made of beside memory, for TypeScript: TUN/TAP queues, packet sockets, interfaces, capture
+// files.
 #include "binding/net_devices.hpp"
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include "binding/addon.hpp"
 #include "binding/args.hpp"
 #include "sys/net_link.hpp"
+#include "sys/pcap_file.hpp"
 #include "sys/tap_device.hpp"
 
 namespace pollwire::binding {
@@ -133,6 +135,16 @@ Napi::Value linkWatchDrain(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value pcapPackets(const Napi::CallbackInfo& info) {
+  const auto reader = take(info.Env(), PcapReader::open(text(info, 0, "path")));
+  return Napi::Number::New(info.Env(), reader->packets());
+}
+
+Napi::Value pcapCreate(const Napi::CallbackInfo& info) {
+  Fd fd = take(info.Env(), createPcapFile(text(info, 0, "path"), u32(info, 1, "snapLength")));
+  return Napi::Number::New(info.Env(), fd.release());
+}
+
 }  // namespace
 
 std::shared_ptr<PacketSocket> packetSocketOf(int fd) {
@@ -157,6 +169,8 @@ void addNetDevices(Napi::Env, Napi::Object exports) {
   add(exports, "linkSetMac", linkSetMac);
   add(exports, "linkWatchOpen", linkWatchOpen);
   add(exports, "linkWatchDrain", linkWatchDrain);
+  add(exports, "pcapPackets", pcapPackets);
+  add(exports, "pcapCreate", pcapCreate);
 }
 
 }  // namespace pollwire::binding

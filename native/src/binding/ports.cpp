@@ -1,5 +1,5 @@
-// Simple native ports for TypeScript: queue ends of null, ring, tap and packet socket ports. Keeps what a
-// bound slot points to, until slotFree.
+// Simple native ports for TypeScript: queue ends of null, ring, tap, packet socket and capture file ports.
+// Keeps what a bound slot points to, until slotFree.
 #include <map>
 #include <memory>
 #include <mutex>
@@ -10,6 +10,7 @@
 #include "ethdev/slot_table.hpp"
 #include "pmd/null_port.hpp"
 #include "pmd/packet_port.hpp"
+#include "pmd/pcap_port.hpp"
 #include "pmd/ring_port.hpp"
 #include "pmd/tap_port.hpp"
 #include "ring/ring_table.hpp"
@@ -116,6 +117,20 @@ Napi::Value bindPacketTx(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value bindPcapRx(const Napi::CallbackInfo& info) {
+  const std::uint32_t id = u32(info, 0, "slot");
+  const pmd::PcapRxOptions options{u32(info, 2, "pool"), static_cast<std::uint16_t>(u32(info, 3, "port")),
+                                   flag(info, 4, "infinite")};
+  keep(id, take(info.Env(), pmd::bindPcapRx(freshSlot(info, id), text(info, 1, "path"), options)), nullptr);
+  return info.Env().Undefined();
+}
+
+Napi::Value bindPcapTx(const Napi::CallbackInfo& info) {
+  const std::uint32_t id = u32(info, 0, "slot");
+  keep(id, pmd::bindPcapTx(freshSlot(info, id), i32(info, 1, "fd"), u32(info, 2, "snapLength")), nullptr);
+  return info.Env().Undefined();
+}
+
 Napi::Value slotFree(const Napi::CallbackInfo& info) {
   const std::uint32_t id = u32(info, 0, "slot");
   slots::release(id);
@@ -139,6 +154,8 @@ void addPorts(Napi::Env, Napi::Object exports) {
   add(exports, "bindTapTx", bindTapTx);
   add(exports, "bindPacketRx", bindPacketRx);
   add(exports, "bindPacketTx", bindPacketTx);
+  add(exports, "bindPcapRx", bindPcapRx);
+  add(exports, "bindPcapTx", bindPcapTx);
   add(exports, "slotFree", slotFree);
 }
 

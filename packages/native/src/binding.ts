@@ -227,6 +227,16 @@ export interface Addon {
   /** `fd` is a socket from packetOpen. */
   bindPacketRx(slot: number, fd: number, pool: number, port: number, stripVlan: boolean): void;
   bindPacketTx(slot: number, fd: number): void;
+  /** Replays a capture file; with `infinite` again and again. Throws BAD_FILE with the reason. */
+  bindPcapRx(slot: number, path: string, pool: number, port: number, infinite: boolean): void;
+  /** Appends to `fd`, which came from pcapCreate. */
+  bindPcapTx(slot: number, fd: number, snapLength: number): void;
+
+  // Capture files.
+  /** Packets of a capture file; throws BAD_FILE with the reason. */
+  pcapPackets(path: string): number;
+  /** Replaces the file by an empty capture and returns its descriptor. */
+  pcapCreate(path: string, snapLength: number): number;
 
   // The kernel's network devices.
   /** Opens a queue of a TUN/TAP interface, making the interface when there is none. `%d` in the name is the first free number. */
