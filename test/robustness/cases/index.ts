@@ -1,0 +1,6 @@
+/** All cases of the socket harness. */
+import type { SocketCase } from '../case.js';
+import { DRIVER_PROTOCOL } from './driver-protocol.js';
+import { DRIVER_RING } from './driver-ring.js';
+
+export const CASES: readonly SocketCase[] = [...DRIVER_RING, ...DRIVER_PROTOCOL];
