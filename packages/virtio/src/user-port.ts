@@ -103,6 +103,8 @@ export class VirtioUserPort implements Device {
     this.#id = native.virtioCreate(args.queues * 2);
     this.#filter = new RxFilter(this.#id, this.mac);
     this.#unsubscribe = onDeviceEvent('virtio', this.#id, ({ ring, reason }) => {
+      // Events come a turn later: the ring may have been set up anew since.
+      if (native.virtioQueueState(this.#id, ring).broken === '') return;
       ctx.log.warn(`${args.path}: ring ${ring} stopped: the back-end broke its rules (${reason})`);
       ctx.link({ up: false });
     });
