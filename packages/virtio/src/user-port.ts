@@ -53,6 +53,8 @@ interface PortQueue {
 const NO_POOL = 0xffff_ffff;
 /** Largest ring of the virtio specification, in either format. */
 const MAX_RING = 32_768;
+/** How long a stop waits for the back-end to let go, milliseconds; a slower one loses the connection. */
+const STOP_GRACE = 800;
 
 export class VirtioUserPort implements Device {
   readonly mac: Uint8Array;
@@ -190,7 +192,13 @@ export class VirtioUserPort implements Device {
 
   async stop(): Promise<void> {
     this.#wanted = false;
-    await this.#settle();
+    const text = `it did not let go of the rings within ${STOP_GRACE} ms`;
+    const impatient = setTimeout(() => this.#link.backend?.client.close(text), STOP_GRACE);
+    try {
+      await this.#settle();
+    } finally {
+      clearTimeout(impatient);
+    }
   }
 
   async close(): Promise<void> {

@@ -24,6 +24,21 @@ const silentAt = (name: FrontendRequestName): PortOptions => ({
 export const DRIVER_LIFE: readonly DriverCase[] = [
   driverCase(
     158,
+    'is silent while the port stops',
+    async (bench) => {
+      for (const step of ['SET_VRING_ENABLE', 'GET_VRING_BASE'] as const) {
+        const { port, backend } = await bench.start();
+        backend.script = silentAt(step).script ?? {};
+        const took = await timed(port.stop());
+        assert.ok(took <= LIMIT, `stop took ${took} ms with a back-end that is silent at ${step}`);
+        assert.equal(port.state, 'stopped');
+        await bench.release(port, backend);
+      }
+    },
+    'once',
+  ),
+  driverCase(
+    158,
     'is silent while the port starts and is taken away',
     async (bench) => {
       const { port, backend } = await bench.attach(silentAt('SET_MEM_TABLE'));
@@ -35,6 +50,20 @@ export const DRIVER_LIFE: readonly DriverCase[] = [
       const took = await timed(bench.bench.eal.detach(port));
       assert.ok(took <= LIMIT, `detach took ${took} ms`);
       assert.equal(await started, 'refused');
+    },
+    'once',
+  ),
+  driverCase(
+    158,
+    'comes back silent, and the port stops',
+    async (bench) => {
+      const { port, backend } = await bench.start();
+      backend.script = silentAt('SET_MEM_TABLE').script ?? {};
+      backend.hangUp();
+      const before = backend.seen.length;
+      await until('the step', () => backend.seen.lastIndexOf('SET_MEM_TABLE') >= before);
+      const took = await timed(port.stop());
+      assert.ok(took <= LIMIT, `stop took ${took} ms`);
     },
     'once',
   ),
