@@ -43,7 +43,7 @@ export { formatRanges, parseCoremask, parseLcoreList } from './lcore-list.js';
 export type { World } from './lcore-protocol.js';
 export type { LinkStatus } from './link.js';
 export { formatLink, formatSpeed, LINK_DOWN, SPEED_UNKNOWN } from './link.js';
-export type { LogLevel, LogSink } from './log.js';
+export type { LogBudget, LogLevel, LogSink } from './log.js';
 export { LOG_LEVELS, Logger, LogRoot, parseLogLevel } from './log.js';
 export { formatMac, parseMac, randomMac, toMac } from './mac.js';
 export { Mbufs } from './mbuf.js';

@@ -36,9 +36,24 @@ it('lets the last matching rule win', () => {
 it('limits a line that repeats and counts what it left out', () => {
   const { root, lines } = make();
   const log = root.logger('eal');
-  for (const now of [0, 10, 999, 1000]) log.limited('warning', 'bad-ring', 'bad ring', 1000, now);
-  log.limited('warning', 'other', 'other', 1000, 1000);
+  for (const now of [0, 10, 999, 1000]) log.limited('warning', 'bad-ring', 'bad ring', { now });
+  log.limited('warning', 'other', 'other', { now: 1000 });
   expect(lines).toEqual(['eal: bad ring', 'eal: bad ring (2 more like this left out)', 'eal: other']);
+});
+
+it('lets several lines of a window through before it leaves any out', () => {
+  const { root, lines } = make();
+  const log = root.logger('eal');
+  for (const now of [0, 1, 2, 3, 4, 50, 51]) {
+    log.limited('warning', 'peer', `line at ${now}`, { milliseconds: 50, lines: 3, now });
+  }
+  expect(lines).toEqual([
+    'eal: line at 0',
+    'eal: line at 1',
+    'eal: line at 2',
+    'eal: line at 50 (2 more like this left out)',
+    'eal: line at 51',
+  ]);
 });
 
 it('refuses an unknown level with the ones there are', () => {

@@ -24,6 +24,16 @@ export type LogSink = (line: string, level: LogLevel) => void;
 const DEFAULT: LogLevel = 'notice';
 const severity = (level: LogLevel) => LOG_LEVELS.indexOf(level) + 1;
 
+/** How much of one thing {@link Logger.limited} lets through. */
+export interface LogBudget {
+  /** Length of a window. Default 1000. */
+  readonly milliseconds?: number;
+  /** Lines in a window. Default 1. */
+  readonly lines?: number;
+  /** The time, for tests. Default Date.now(). */
+  readonly now?: number;
+}
+
 interface Rule {
   pattern: RegExp;
   level: number;
@@ -97,7 +107,7 @@ function pattern(text: string, glob: boolean): RegExp {
 
 /** Logger of one type, such as 'eal' or 'pmd.net.vhost'. */
 export class Logger {
-  private readonly last = new Map<string, { at: number; dropped: number }>();
+  private readonly windows = new Map<string, { from: number; lines: number; dropped: number }>();
 
   constructor(
     readonly type: string,
@@ -124,15 +134,24 @@ export class Logger {
     this.write(this.type, 'debug', message);
   }
 
-  /** At most one line per `key` and `milliseconds` (default 1000); the next one says how many were left out. For what a peer can trigger. */
-  limited(level: LogLevel, key: string, message: string, milliseconds = 1000, now = Date.now()): void {
-    const seen = this.last.get(key);
-    if (seen !== undefined && now - seen.at < milliseconds) {
-      seen.dropped++;
+  /**
+   * So many lines per `key` and window; the first one of the next window says how many were left out. For what a peer can trigger; keys
+   * are the program's own words.
+   */
+  limited(level: LogLevel, key: string, message: string, budget: LogBudget = {}): void {
+    const { milliseconds = 1000, lines = 1, now = Date.now() } = budget;
+    let window = this.windows.get(key);
+    if (window !== undefined && now - window.from < milliseconds && window.lines >= lines) {
+      window.dropped++;
       return;
     }
-    const dropped = seen?.dropped ?? 0;
-    this.last.set(key, { at: now, dropped: 0 });
+    let dropped = 0;
+    if (window === undefined || now - window.from >= milliseconds) {
+      dropped = window?.dropped ?? 0;
+      window = { from: now, lines: 0, dropped: 0 };
+      this.windows.set(key, window);
+    }
+    window.lines++;
     this.write(this.type, level, dropped === 0 ? message : `${message} (${dropped} more like this left out)`);
   }
 }

@@ -22,6 +22,8 @@ export interface VhostPortArgs {
   readonly 'legacy-ol-flags': boolean;
 }
 
+/** What front-ends that come and go may write into the log. */
+const PEER_LINES = { milliseconds: 10_000, lines: 8 };
 const NO_POOL = 0xffff_ffff;
 
 /** A queue that was set up; its slot is bound to the vring of whichever device is connected. */
@@ -163,7 +165,7 @@ export class VhostPort implements Device {
         this.#ctx.queueState(ring >> 1, (ring & 1) === 1, ready);
       })
       .on('destroy_connection', (_device, reason) => log.info(`${this.#socket.path}: ${reason.text}`))
-      .on('problem', (text) => log.warn(text))
+      .on('problem', (text) => log.limited('warning', 'problem', text, PEER_LINES))
       .on('error', (error) => this.#ctx.error(error));
   }
 }

@@ -53,6 +53,8 @@ interface PortQueue {
 const NO_POOL = 0xffff_ffff;
 /** Largest ring of the virtio specification, in either format. */
 const MAX_RING = 32_768;
+/** What a back-end that comes and goes may write into the log. */
+const PEER_LINES = { milliseconds: 10_000, lines: 3 };
 /** How long a stop waits for the back-end to let go, milliseconds; a slower one loses the connection. */
 const STOP_GRACE = 800;
 
@@ -119,7 +121,7 @@ export class VirtioUserPort implements Device {
     this.#link = new UserLink(options, {
       found: (backend) => this.#found(backend),
       lost: (reason) => this.#lost(reason),
-      problem: (text) => ctx.log.warn(text),
+      problem: (text) => ctx.log.limited('warning', 'problem', text, PEER_LINES),
     });
   }
 
@@ -241,11 +243,14 @@ export class VirtioUserPort implements Device {
       backend.client.close('too few queue pairs');
       return;
     }
-    void this.#settle().catch((error: unknown) => this.#ctx.log.error((error as Error).message));
+    void this.#settle().catch((error: unknown) => {
+      this.#ctx.log.limited('error', 'start', (error as Error).message, PEER_LINES);
+    });
   }
 
   #lost(reason: string): void {
-    this.#ctx.log.notice(`${this.#ctx.args.path}: the back-end is gone (${reason}); waiting for it`);
+    const text = `${this.#ctx.args.path}: the back-end is gone (${reason}); waiting for it`;
+    this.#ctx.log.limited('notice', 'gone', text, PEER_LINES);
     this.#haltRings('gone');
   }
 

@@ -270,6 +270,26 @@ function restarts(): DriverCase[] {
       }
       assert.equal(port.privateInfo().ring, 'split', 'without packed rings at the back-end');
     }),
+    driverCase(
+      157,
+      'comes back with fewer queues, then without VERSION_1',
+      async (bench) => {
+        const attacked = await bench.start();
+        const { backend, port } = attacked;
+        bench.bench.lines.length = 0;
+        backend.script = { queueNum: 0n };
+        backend.hangUp();
+        await until('the line', () => bench.bench.logged(/has 0 queue pairs, this port uses 1/).length > 0);
+        assert.equal(port.link.up, false);
+        backend.script = { features: Feature.VIRTIO_NET_F_MRG_RXBUF };
+        await until('the line', () => bench.bench.logged(/does not offer VIRTIO_F_VERSION_1/).length > 0);
+        await sleep(1200);
+        assert.ok(bench.bench.lines.length < 8, `too many lines:\n${bench.bench.lines.join('\n')}`);
+        backend.script = {};
+        await back(bench, attacked);
+      },
+      'once',
+    ),
   ];
 }
 
