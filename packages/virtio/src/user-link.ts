@@ -12,6 +12,8 @@ export interface UserLinkOptions {
   readonly server: boolean;
   readonly features: bigint;
   readonly required: bigint;
+  /** Queue pairs that the back-end must have. */
+  readonly queues: () => number;
 }
 
 /** A back-end that is connected and has answered. */
@@ -22,7 +24,7 @@ export interface Backend {
 
 export interface UserLinkListener {
   /** A back-end is there and its features are known. */
-  found(backend: Backend): void;
+  found(): void;
   /** The back-end that was found is gone. */
   lost(reason: string): void;
   /** Something did not work; another try follows by itself. */
@@ -50,7 +52,7 @@ export class UserLink {
   /**
    * Begins. As a client, resolves when the first back-end has answered and rejects when there is none; as a server, listens and
    * resolves at once.
-   * @throws PollwireError `VIRTIO_NO_BACKEND`, `VHOST_BAD_PATH`, `VHOST_PATH_IN_USE`, `VHOST_BAD_FEATURES`, `VHOST_REPLY_TIMEOUT` …
+   * @throws PollwireError `VIRTIO_NO_BACKEND`, `VHOST_BAD_PATH`, `VHOST_PATH_IN_USE`, `VIRTIO_TOO_FEW_QUEUES`, `VHOST_BAD_FEATURES`, `VHOST_REPLY_TIMEOUT` …
    */
   async open(): Promise<void> {
     const { path, server } = this.#options;
@@ -111,10 +113,18 @@ export class UserLink {
   }
 
   async #negotiate(client: FrontendClient): Promise<void> {
-    const { features, required } = this.#options;
+    const { features, required, queues } = this.#options;
     const negotiated = await negotiate(client, { features, required });
+    checkQueues(negotiated.queueNum, queues());
     if (this.#closed || !client.open) return;
     this.#backend = { client, negotiated };
-    this.#listener.found(this.#backend);
+    this.#listener.found();
   }
+}
+
+function checkQueues(offered: number | undefined, needed: number): void {
+  if (offered === undefined || offered >= needed) return;
+  const fewer = offered === 0 ? '' : `attach with queues=${offered}, or `;
+  const text = `the back-end has ${offered} queue pairs, this port uses ${needed}; ${fewer}give the back-end more queues`;
+  throw new PollwireError('VIRTIO_TOO_FEW_QUEUES', text);
 }

@@ -117,9 +117,10 @@ export class VirtioUserPort implements Device {
       server: args.server,
       features: wishedFeatures(args) | OFFLOAD_FEATURES,
       required: REQUIRED,
+      queues: () => this.#pairs,
     };
     this.#link = new UserLink(options, {
-      found: (backend) => this.#found(backend),
+      found: () => this.#found(),
       lost: (reason) => this.#lost(reason),
       problem: (text) => ctx.log.limited('warning', 'problem', text, PEER_LINES),
     });
@@ -233,16 +234,7 @@ export class VirtioUserPort implements Device {
 
   // What happens by itself.
 
-  #found(backend: Backend): void {
-    const offered = backend.negotiated.queueNum;
-    if (offered !== undefined && offered < this.#pairs) {
-      const remedy = `attach with queues=${offered}, or give the back-end more queues`;
-      this.#ctx.log.error(
-        `${this.#ctx.args.path}: the back-end has ${offered} queue pairs, this port uses ${this.#pairs}; ${remedy}`,
-      );
-      backend.client.close('too few queue pairs');
-      return;
-    }
+  #found(): void {
     void this.#settle().catch((error: unknown) => {
       this.#ctx.log.limited('error', 'start', (error as Error).message, PEER_LINES);
     });

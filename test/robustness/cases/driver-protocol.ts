@@ -219,6 +219,7 @@ function features(): DriverCase[] {
       { features: ~Feature.VIRTIO_F_VERSION_1 & 0xffff_ffff_ffff_ffffn },
       /VIRTIO_F_VERSION_1/,
     ),
+    refuses('no queue', { queueNum: 0n }, /0 queue pairs/),
     driverCase(
       155,
       'every feature and protocol feature that has a bit',
