@@ -108,7 +108,7 @@ export class VirtioUserPort implements Device {
     this.#filter = new RxFilter(this.#id, this.mac);
     this.#unsubscribe = onDeviceEvent('virtio', this.#id, ({ ring, reason }) => {
       // Events come a turn later: the ring may have been set up anew since.
-      if (native.virtioQueueState(this.#id, ring).broken === '') return;
+      if (!this.#isBroken(ring)) return;
       ctx.log.warn(`${args.path}: ring ${ring} stopped: the back-end broke its rules (${reason})`);
       ctx.link({ up: false });
     });
@@ -304,7 +304,8 @@ export class VirtioUserPort implements Device {
       return;
     }
     this.#running = backend;
-    this.#ctx.link({ up: true });
+    // A port that was connected anew is polled all the time: a ring may be broken already.
+    this.#ctx.link({ up: !this.#used().some(({ vq }) => this.#isBroken(vq)) });
   }
 
   async #halt(backend: Backend): Promise<void> {
@@ -346,6 +347,10 @@ export class VirtioUserPort implements Device {
   #checkBuffers(mtu: number, rooms = this.#rooms()): void {
     const problem = this.#bufferProblem(mtu, rooms);
     if (problem !== undefined) throw new PollwireError('MTU_RANGE', `Port ${this.#ctx.portId}: ${problem}.`);
+  }
+
+  #isBroken(vq: number): boolean {
+    return native.virtioQueueState(this.#id, vq).broken !== '';
   }
 
   /** Queues in the order of their virtqueue numbers. */

@@ -67,6 +67,29 @@ export const DRIVER_LIFE: readonly DriverCase[] = [
     },
     'once',
   ),
+  driverCase(158, 'breaks a ring before the start is over', async (bench) => {
+    const attacked = await bench.start();
+    const { port, backend } = attacked;
+    backend.script = {
+      ...backend.script,
+      answer(name, usual, self) {
+        if (name === 'SET_VRING_ENABLE' && usual !== undefined) {
+          self.ring(RX).give([{ id: 65_535, length: 72 }]);
+          assert.equal(bench.receive(port).length, 0);
+        }
+        return usual;
+      },
+    };
+    const downs = attacked.downs();
+    backend.hangUp();
+    await until('the loss', () => attacked.downs() > downs);
+    await until('the event', () => bench.bench.logged(/ring 0 stopped/).length > 0);
+    await until('the end of the start', () => port.privateInfo().running === '1');
+    assert.equal(port.link.up, false, 'a link with a broken ring is not up');
+    const { features } = backend.script;
+    backend.script = features === undefined ? {} : { features };
+    await bench.expectUsable(attacked);
+  }),
   driverCase(158, 'has broken a ring of a port that stops', async (bench) => {
     const { port, backend } = await bench.start();
     backend.ring(RX).give([{ id: 65_535, length: 72 }]);
