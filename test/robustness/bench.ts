@@ -6,6 +6,8 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { Mempool, Port } from '@pollwire/ethdev';
 import { Eal } from '@pollwire/ethdev';
 import { native } from '@pollwire/native';
@@ -38,7 +40,10 @@ export class Bench {
   static async open(): Promise<Bench> {
     const dir = mkdtempSync(join(tmpdir(), 'pw-hostile-'));
     const lines: string[] = [];
-    const options = { memory: 64, huge: 'never', lcores: '0', drivers: [netVhost, netVirtioUser] } as const;
+    const drivers = [netVhost, netVirtioUser];
+    // Why a connection ended is told at level info, each time.
+    const logLevels = ['pmd.net.vhost:info'];
+    const options = { memory: 64, huge: 'never', lcores: '0', drivers, logLevels } as const;
     const eal = await Eal.init(options, (line) => lines.push(line));
     const bench = new Bench(dir, eal, lines, await Bystander.open(eal, join(dir, 'bystander')));
     mapArena();
@@ -69,6 +74,8 @@ export class Bench {
   /** Checks that everything is as it was: descriptors, mappings, mbufs, and the port beside. */
   async settle(): Promise<void> {
     const balanced = () => {
+      // The case's own views of guest memory are unmapped when they are collected.
+      if (held().maps > this.#before.maps) collectGarbage();
       const now = held();
       return now.fds <= this.#before.fds && now.maps <= this.#before.maps;
     };
@@ -113,6 +120,9 @@ export class Bench {
     rmSync(this.dir, { recursive: true, force: true });
   }
 }
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 function held(): Held {
   return { fds: readdirSync('/proc/self/fd').length, maps: sharedFileMaps(process.pid).length };

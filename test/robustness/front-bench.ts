@@ -85,28 +85,40 @@ export class FrontBench {
     return Number(end.control.counters.read(name));
   }
 
-  /** The connection is closed by our side, with a line that says why; the listener takes the next one. */
-  async expectClosed(peer: RawFrontend, reason: RegExp): Promise<void> {
-    await until('the connection to be closed', () => peer.gone);
-    const lines = this.bench.logged(/connection closed/);
-    assert.equal(lines.length, 1, `one line, not:\n${this.bench.lines.join('\n')}`);
+  /** The connection is closed by our side with one line that says why, and the listener takes the next one. */
+  async expectClosed(peer: RawFrontend, reason: RegExp, what = ''): Promise<void> {
+    await until(`the connection to be closed ${what}`, () => peer.gone);
+    const lines = this.bench.logged(/^pmd\.net\.vhost: \S+: (?!connection closed|a front-end connected)/);
+    assert.equal(lines.length, 1, `one line ${what}, not:\n${this.bench.lines.join('\n')}`);
     assert.match(lines[0] as string, reason);
+    peer.close();
     this.bench.lines.length = 0;
     await this.expectServes();
+    this.bench.lines.length = 0;
   }
 
-  /** A front-end that behaves is served. */
+  /** A front-end that behaves is served, once those that were before it in the queue are gone. */
   async expectServes(): Promise<void> {
-    const { path } = await this.target();
-    await until('the place to be free', () => (this.#port?.port.privateInfo().connected ?? '0') === '0');
-    const good = new RawFrontend(path);
-    assert.notEqual(await good.getFeatures(), 0n);
-    good.close();
-    await until('the place to be free again', () => this.#port?.port.privateInfo().connected === '0');
+    const { path, port } = await this.target();
+    const isFree = () => port.privateInfo().connected === '0';
+    for (let tries = 0; ; tries++) {
+      await until('the place to be free', isFree);
+      const good = new RawFrontend(path);
+      const features = await good.getFeatures();
+      good.close();
+      if (features !== 0n) break;
+      assert.ok(tries < 100, 'a good front-end is not served');
+    }
+    await until('the place to be free again', isFree);
+  }
+
+  /** Hangs every peer up. */
+  drop(): void {
+    for (const peer of this.#peers.splice(0)) peer.close();
   }
 
   async close(): Promise<void> {
-    for (const peer of this.#peers) peer.close();
+    this.drop();
     for (const port of this.#ports) {
       if (this.bench.eal.port(port.id) !== port) continue;
       if (port.state === 'started') await port.stop();

@@ -1,4 +1,5 @@
 /** A guest with running rings, split or packed, whose every word a case can choose. Layouts: virtio 1.2 §2.7 and §2.8. */
+import { writeSync } from 'node:fs';
 import { native } from '@pollwire/native';
 import { GuestMemory } from '@pollwire/testkit';
 import type { SharedRegion } from '@pollwire/vhost-user';
@@ -208,6 +209,11 @@ export class HostileGuest {
     const at = DATA + page * 4096;
     this.memory.u8.fill(0, at, at + 12);
     this.memory.u8.fill(0x33, at + 12, at + 72);
+  }
+
+  /** Nobody reads the calls, and no more fit: an eventfd holds 2^64 - 2. */
+  fillCalls(): void {
+    for (const fd of this.#call) writeSync(fd, Uint8Array.of(0xfe, 255, 255, 255, 255, 255, 255, 255));
   }
 
   close(): void {
