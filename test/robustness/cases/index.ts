@@ -3,6 +3,8 @@ import type { SocketCase } from '../case.js';
 import { DEVICE_MEMORY } from './device-memory.js';
 import { DEVICE_MESSAGES } from './device-messages.js';
 import { DEVICE_NEGOTIATION } from './device-negotiation.js';
+import { DEVICE_NET } from './device-net.js';
+import { DEVICE_RING } from './device-ring.js';
 import { DEVICE_VRING } from './device-vring.js';
 import { DRIVER_LIFE } from './driver-life.js';
 import { DRIVER_PROTOCOL } from './driver-protocol.js';
@@ -16,4 +18,6 @@ export const CASES: readonly SocketCase[] = [
   ...DEVICE_NEGOTIATION,
   ...DEVICE_MEMORY,
   ...DEVICE_VRING,
+  ...DEVICE_RING,
+  ...DEVICE_NET,
 ];

@@ -2,7 +2,7 @@
 import { writeSync } from 'node:fs';
 import { native } from '@pollwire/native';
 import { GuestMemory } from '@pollwire/testkit';
-import type { SharedRegion } from '@pollwire/vhost-user';
+import type { SharedRegion, VringAddr } from '@pollwire/vhost-user';
 import { Feature } from '@pollwire/vhost-user';
 import type { RawFrontend } from './raw-frontend.js';
 
@@ -53,6 +53,18 @@ export class GuestSide {
     } else {
       memory.view.setUint16(this.avail + 2, this.index, true);
       memory.view.setUint16(this.used + 2, this.index, true);
+    }
+  }
+
+  /** Nothing is available and nothing used; a packed ring begins its first lap. */
+  reset(): void {
+    if (this.packed) {
+      this.memory.u8.fill(0, this.desc, this.desc + this.size * 16);
+      this.index = 0;
+      this.wrap = true;
+    } else {
+      this.publish(this.index);
+      this.memory.view.setUint16(this.used + 2, this.index, true);
     }
   }
 
@@ -138,7 +150,7 @@ export class HostileGuest {
   readonly peer: RawFrontend;
   readonly memory: GuestMemory;
   /** 0: the guest receives; 1: it sends. */
-  readonly rings: readonly [GuestSide, GuestSide];
+  rings: readonly [GuestSide, GuestSide];
   readonly features: bigint;
   readonly #kick: number[];
   readonly #call: number[];
@@ -155,6 +167,23 @@ export class HostileGuest {
     this.rings = [new GuestSide(this.memory, size, packed), new GuestSide(this.memory, size, packed)];
     this.#kick = this.rings.map(() => native.eventfdCreate());
     this.#call = this.rings.map(() => native.eventfdCreate());
+  }
+
+  /** Offset in memory of a place for data. */
+  place(page = 0): number {
+    return DATA + page * 4096;
+  }
+
+  /** Writes a table of descriptors; its offset. Each call takes fresh room. */
+  writeTable(ring: GuestSide, entries: readonly Descriptor[]): number {
+    const at = this.memory.alloc(entries.length * 16, 16);
+    entries.forEach((entry, i) => {
+      ring.write(
+        at + i * 16,
+        ring.packed ? { ...entry, flags: (entry.flags ?? 0) & ~D.NEXT, next: 0 } : entry,
+      );
+    });
+    return at;
   }
 
   /** Guest address of a place for data; `page` counts 4 KiB. */
@@ -182,17 +211,9 @@ export class HostileGuest {
   async startRing(index: 0 | 1): Promise<void> {
     const { peer } = this;
     const ring = this.rings[index];
-    const addr = {
-      index,
-      flags: 0,
-      desc: this.memory.userAddr(ring.desc),
-      avail: this.memory.userAddr(ring.avail),
-      used: this.memory.userAddr(ring.used),
-      log: 0n,
-    };
     await this.#done('SET_VRING_NUM', peer.ask('SET_VRING_NUM', { index, num: ring.size }));
     await this.#done('SET_VRING_BASE', peer.ask('SET_VRING_BASE', { index, num: ring.base }));
-    await this.#done('SET_VRING_ADDR', peer.ask('SET_VRING_ADDR', addr));
+    await this.#done('SET_VRING_ADDR', peer.ask('SET_VRING_ADDR', this.addresses(index)));
     const fd = { index, noFd: false };
     await this.#done('SET_VRING_CALL', peer.ask('SET_VRING_CALL', fd, [this.#call[index] as number]));
     await this.#done('SET_VRING_KICK', peer.ask('SET_VRING_KICK', fd, [this.#kick[index] as number]));
@@ -209,6 +230,52 @@ export class HostileGuest {
     const at = DATA + page * 4096;
     this.memory.u8.fill(0, at, at + 12);
     this.memory.u8.fill(0x33, at + 12, at + 72);
+  }
+
+  /** The ring as it was before its first descriptor. */
+  resetRing(index: 0 | 1): void {
+    this.rings[index].reset();
+  }
+
+  /** Fresh rings elsewhere in memory, as after a reboot. Nobody is told. */
+  renewRings(): void {
+    const { size, packed } = this.rings[0];
+    this.rings = [new GuestSide(this.memory, size, packed), new GuestSide(this.memory, size, packed)];
+  }
+
+  /** Stops a ring and sets it up anew, without waiting for any of the 7 answers. */
+  sendSetup(index: 0 | 1): void {
+    const ask = { needReply: true };
+    const ring = this.rings[index];
+    this.peer.send('GET_VRING_BASE', { index, num: 0 });
+    this.peer.send('SET_VRING_NUM', { index, num: ring.size }, ask);
+    this.peer.send('SET_VRING_BASE', { index, num: ring.base }, ask);
+    this.peer.send('SET_VRING_ADDR', this.addresses(index), ask);
+    const fd = { index, noFd: false };
+    this.peer.send('SET_VRING_CALL', fd, { ...ask, fds: [this.#call[index] as number] });
+    this.peer.send('SET_VRING_KICK', fd, { ...ask, fds: [this.#kick[index] as number] });
+    this.peer.send('SET_VRING_ENABLE', { index, num: 1 }, ask);
+  }
+
+  /** What SET_VRING_ADDR says. */
+  addresses(index: 0 | 1): VringAddr {
+    const ring = this.rings[index];
+    const { memory } = this;
+    return {
+      index,
+      flags: 0,
+      desc: memory.userAddr(ring.desc),
+      avail: memory.userAddr(ring.avail),
+      used: memory.userAddr(ring.used),
+      log: 0n,
+    };
+  }
+
+  /** Stops a ring and sets it up anew. */
+  async restart(index: 0 | 1): Promise<void> {
+    this.peer.send('GET_VRING_BASE', { index, num: 0 });
+    await this.peer.answer();
+    await this.startRing(index);
   }
 
   /** Nobody reads the calls, and no more fit: an eventfd holds 2^64 - 2. */

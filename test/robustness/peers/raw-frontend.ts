@@ -44,6 +44,12 @@ export class RawFrontend {
     return this.#gone;
   }
 
+  /** Answers that have come and were not taken. */
+  get answered(): number {
+    this.#read();
+    return this.#answers.length;
+  }
+
   /** Bytes as they are; false when the other side is gone or does not read. */
   bytes(bytes: Uint8Array, fds: readonly number[] = []): boolean {
     try {
