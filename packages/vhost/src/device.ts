@@ -254,6 +254,8 @@ export class VhostDevice implements BackendHandler {
   #nativeEvent(event: NativeEvent): void {
     const ring = this.rings[event.ring];
     if (ring === undefined || !ring.started) return;
+    // Events come a turn later: the ring may have been set up anew since.
+    if (native.vhostRingState(this.id, event.ring).broken === '') return;
     this.#complain(ring, `broken by the driver (${event.reason}); it works again after it is set up anew`);
     this.#update();
   }

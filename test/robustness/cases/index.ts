@@ -1,5 +1,6 @@
 /** All cases of the socket harness. */
 import type { SocketCase } from '../case.js';
+import { DEVICE_LIFE } from './device-life.js';
 import { DEVICE_MEMORY } from './device-memory.js';
 import { DEVICE_MESSAGES } from './device-messages.js';
 import { DEVICE_NEGOTIATION } from './device-negotiation.js';
@@ -20,4 +21,5 @@ export const CASES: readonly SocketCase[] = [
   ...DEVICE_VRING,
   ...DEVICE_RING,
   ...DEVICE_NET,
+  ...DEVICE_LIFE,
 ];
