@@ -38,12 +38,14 @@ export const OUTCOMES = {
 } as const;
 export type Outcome = keyof typeof OUTCOMES;
 
-/** Where a row is proven. `formats` says for which rings; a proof without rings counts for both. */
+/** Where a row is proven, beside the cases of the socket harness, which name their rows themselves. */
 export interface Proof {
-  /** cpp: a GoogleTest name, `*` for parameters. unit: "file › part of a test's full name" of the TypeScript tests. */
+  /** cpp: GoogleTest names, `*` for any. unit: part of the full name of a TypeScript test. */
   readonly kind: 'cpp' | 'unit';
+  /** unit: the test's file, without `.ts`. */
+  readonly file: string;
   readonly name: string;
-  readonly side: Side;
+  /** Rings for which it counts. */
   readonly formats: readonly Format[];
 }
 
@@ -58,8 +60,9 @@ export interface Row {
   /** Cells to which it applies. */
   readonly sides: readonly Side[];
   readonly formats: readonly Format[];
-  /** Beside the cases of the socket harness, which name their rows themselves. */
   readonly proofs: readonly Proof[];
-  /** What of the row is open, or why none of it can be reached yet. */
-  readonly open?: string;
+  /** What is not tried yet, in words; '' when nothing. */
+  readonly open: string;
+  /** No peer can reach it today, because nothing of the kind is offered: it does not count. */
+  readonly offered: boolean;
 }
