@@ -9,7 +9,11 @@ const NOT_OFFERED = 'not offered: ';
 const BOTH: readonly Format[] = ['split', 'packed'];
 const ONLY: Partial<Record<Component, readonly Format[]>> = { SPL: ['split'], PKD: ['packed'] };
 /** Rows that are about one format's rings, whatever their component. */
-const ONE_RING: Readonly<Record<number, readonly Format[]>> = { 65: ['split'], 145: ['split'], 152: ['packed'] };
+const ONE_RING: Readonly<Record<number, readonly Format[]>> = {
+  65: ['split'],
+  145: ['split'],
+  152: ['packed'],
+};
 const SIDES: Partial<Record<Component, readonly Side[]>> = {
   DRV: ['driver'],
   FE: ['driver'],
