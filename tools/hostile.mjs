@@ -1,5 +1,6 @@
 // @ts-check
-// `npm run hostile [-- --row N]`: sets up, then runs every proof of the table of hostile inputs and prints the score.
+// `npm run hostile [-- --row N | --against dpdk]`: sets up, then runs every proof of the table of hostile inputs and prints
+// the score.
 // `--write` writes docs/hostile-inputs.md anew from the table.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -112,6 +112,11 @@ export class FrontBench {
     await until('the place to be free again', isFree);
   }
 
+  /** Closes it with the others. */
+  protected adopt(peer: { close(): void }): void {
+    this.#peers.push(peer);
+  }
+
   /** Hangs every peer up. */
   drop(): void {
     for (const peer of this.#peers.splice(0)) peer.close();

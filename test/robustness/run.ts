@@ -1,8 +1,9 @@
 /**
  * `npm run hostile`: runs every proof of the table (C++ tests, unit tests, the socket harness) and prints the score. `--row N` runs and
- * prints one row. Exit status 1 when a proof does not hold; a row that is open is printed and is no failure.
+ * prints one row; `--against dpdk` is against-dpdk.ts. Exit status 1 when a proof does not hold; a row that is open is printed and is no failure.
  */
 import { parseArgs } from 'node:util';
+import { againstDpdk } from './against-dpdk.js';
 import { CASES } from './cases/index.js';
 import { runCpp, runSocket, runUnits } from './prove.js';
 import { readRows } from './rows.js';
@@ -10,7 +11,15 @@ import { nameOf } from './run-case.js';
 import type { Result } from './score.js';
 import { coverage, scoreTable, shortfalls } from './score.js';
 
-const { values } = parseArgs({ options: { row: { type: 'string' } } });
+const { values } = parseArgs({ options: { row: { type: 'string' }, against: { type: 'string' } } });
+if (values.against !== undefined) {
+  if (values.against !== 'dpdk') {
+    process.stderr.write(`--against ${values.against}: only dpdk can be compared with\n`);
+    process.exit(2);
+  }
+  await againstDpdk();
+  process.exit();
+}
 const all = readRows();
 const only = values.row === undefined ? undefined : Number(values.row);
 const rows = only === undefined ? all : all.filter(({ id }) => id === only);

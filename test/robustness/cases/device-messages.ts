@@ -18,7 +18,6 @@ import type { DeviceCase } from '../case.js';
 import { deviceCase } from '../case.js';
 import type { FrontBench } from '../front-bench.js';
 import type { RawFrontend } from '../peers/raw-frontend.js';
-import { RawFrontend as Raw } from '../peers/raw-frontend.js';
 
 const GET_FEATURES = encodeRequest(FRONTEND_REQUESTS.GET_FEATURES, undefined);
 const SET_FEATURES = encodeRequest(FRONTEND_REQUESTS.SET_FEATURES, Feature.VIRTIO_F_VERSION_1);
@@ -280,11 +279,10 @@ const flow: readonly DeviceCase[] = [
     assert.ok(longest < 100, `one turn of the loop took ${longest} ms`);
   }),
   deviceCase(27, 'a second front-end', async (bench) => {
-    const { path } = await bench.target();
     const first = await bench.connect();
     await first.getFeatures();
     for (let i = 0; i < 3; i++) {
-      const second = new Raw(path);
+      const second = await bench.connect();
       await until('the second to be turned away', () => second.gone);
       second.close();
     }
