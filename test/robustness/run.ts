@@ -54,6 +54,8 @@ if (only === undefined) {
   process.stdout.write(
     missing.length === 0 ? 'every row that applies is proven\n' : `not proven:\n${missing.join('\n')}\n`,
   );
+  const partly = rows.filter(({ offered, open }) => offered && open !== '');
+  for (const { id, open } of partly) process.stdout.write(`left open in row ${id}: ${open}\n`);
   const unreachable = rows.filter(({ offered }) => !offered).length;
   process.stdout.write(`${unreachable} rows are about what is not offered yet, and do not count\n`);
 } else {

@@ -1,6 +1,8 @@
 /** Rows 1 to 31: what a front-end can do to our socket and to the framing of messages. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { native, sys } from '@pollwire/native';
@@ -202,7 +204,48 @@ const descriptors: readonly DeviceCase[] = [
   ]),
 ];
 
+/** Runs an action with no descriptor number free in this process. */
+async function atFileLimit(action: () => Promise<void>): Promise<void> {
+  const shell = spawn('sh', { stdio: ['pipe', 'ignore', 'ignore'] });
+  const limit = (soft: number | string) =>
+    shell.stdin.write(`prlimit --pid ${process.pid} --nofile=${soft}:\n`);
+  const before = /Max open files\s+(\d+)/.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1] ?? '1024';
+  // No gaps below the highest number, so that the limit leaves none.
+  const fillers = Array.from({ length: 64 }, () => native.eventfdCreate());
+  const isFull = () => {
+    try {
+      native.closeFd(native.eventfdCreate());
+      return false;
+    } catch {
+      return true;
+    }
+  };
+  try {
+    limit(Math.max(...fillers) + 1);
+    await until('the limit', isFull);
+    await action();
+  } finally {
+    limit(before);
+    await until('the limit of before', () => !isFull());
+    sys.closeAll(fillers);
+    shell.stdin.end();
+    await once(shell, 'close');
+  }
+}
+
 const flow: readonly DeviceCase[] = [
+  deviceCase(22, 'descriptors when we can have no more', async (bench) => {
+    const peer = await bench.connect();
+    await peer.getFeatures();
+    const fds = Array.from({ length: 4 }, () => native.eventfdCreate());
+    bench.bench.lines.length = 0;
+    await atFileLimit(async () => {
+      peer.bytes(GET_FEATURES, fds);
+      await until('the connection to be closed', () => peer.gone);
+    });
+    sys.closeAll(fds);
+    await bench.expectClosed(peer, /limit/);
+  }),
   deviceCase(1, 'nothing, for a while', async (bench) => {
     const peer = await bench.connect();
     await sleep(200);
