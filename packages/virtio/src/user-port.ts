@@ -190,7 +190,13 @@ export class VirtioUserPort implements Device {
 
   async start(): Promise<void> {
     this.#wanted = true;
-    await this.#settle();
+    try {
+      await this.#settle();
+    } catch (error) {
+      // The port is not started then, and must not come up by itself when the back-end returns.
+      this.#wanted = false;
+      throw error;
+    }
   }
 
   async stop(): Promise<void> {

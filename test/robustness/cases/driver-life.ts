@@ -67,6 +67,31 @@ export const DRIVER_LIFE: readonly DriverCase[] = [
     },
     'once',
   ),
+  driverCase(
+    158,
+    'refuses the start, then behaves',
+    async (bench) => {
+      const attacked = await bench.attach({
+        script: {
+          answer(name, usual, self) {
+            if (name !== 'SET_MEM_TABLE') return usual;
+            self.hangUp();
+            return undefined;
+          },
+        },
+      });
+      const { port, backend } = attacked;
+      await assert.rejects(port.start());
+      backend.script = {};
+      await until('another connection', () => backend.connected);
+      await sleep(100);
+      assert.equal(port.link.up, false, 'a port that is not started has no link');
+      assert.ok(!backend.seen.includes('SET_VRING_KICK'), 'and no rings');
+      await port.start();
+      assert.equal(port.link.up, true);
+    },
+    'once',
+  ),
   driverCase(158, 'breaks a ring before the start is over', async (bench) => {
     const attacked = await bench.start();
     const { port, backend } = attacked;
