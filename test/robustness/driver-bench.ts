@@ -63,6 +63,8 @@ export class DriverBench {
     const port = await this.bench.eal.attach(devargs);
     this.#ports.push(port);
     this.bench.configure(port);
+    // Frames of any address: the filter is not what is tried here.
+    port.setPromiscuous(true);
     let downs = 0;
     port.on('intr_lsc', () => {
       if (!port.link.up) downs++;
