@@ -25,7 +25,8 @@ constexpr std::uint32_t kWindow = 32;
 // core holds, and a counter that was spilled in two halves would be loaded only behind them.
 template <class Ring>
 PW_INLINE std::uint32_t sendRun(Queue& queue, Ring& ring, const Handle* handles, std::uint32_t count,
-                                Progress& progress, std::uint32_t& irregular, BurstStats& stats) noexcept {
+                                Progress& progress, std::uint32_t pool, std::uint32_t& irregular,
+                                BurstStats& stats) noexcept {
   const std::uint32_t headerLen = queue.headerLen;
   Single buffers[kWindow];
   // Drivers put the header before data that begins a cache line: two lines even for the smallest packet.
@@ -35,7 +36,6 @@ PW_INLINE std::uint32_t sendRun(Queue& queue, Ring& ring, const Handle* handles,
         PW_PREFETCH_WRITE(data + headerLen);
       });
   const std::uint32_t answered = progress.answered;
-  const std::uint32_t pool = mbufOf(handles[0])->pool;
   std::uint32_t shared = 0;
   std::uint32_t sent = 0;
   for (; sent < have; sent++) {
@@ -90,13 +90,15 @@ std::uint32_t txBurst(void* context, Handle* handles, std::uint32_t count) noexc
   ring.prefetchUsed(std::min(ready, count));
   Progress progress;
   std::uint32_t done = 0;
-  // Packets that cannot all go back to one pool by their handles alone.
+  // Whether there are packets that cannot go back to `pool` by their handles alone.
   std::uint32_t irregular = 0;
+  const std::uint32_t pool = mbufOf(handles[0])->pool;
   {
     BurstStats stats(*queue.counters);
     while (done < count && progress.taken.head < ready) {
       const std::uint32_t most = std::min(count - done, ready - progress.taken.head);
-      const std::uint32_t sent = sendRun<Ring>(queue, ring, handles + done, most, progress, irregular, stats);
+      const std::uint32_t sent =
+          sendRun<Ring>(queue, ring, handles + done, most, progress, pool, irregular, stats);
       done += sent;
       if (PW_LIKELY(sent == most) || sent == kWindow) continue;
       // A copy, so that the burst's own counters keep their registers.
@@ -115,7 +117,7 @@ std::uint32_t txBurst(void* context, Handle* handles, std::uint32_t count) noexc
     queue.notify(ring);
   }
   if (PW_UNLIKELY(done < count)) queue.counters->add(kTX_RING_FULL, count - done);
-  if (PW_LIKELY(irregular == 0 && done != 0)) Mempool::byId(mbufOf(handles[0])->pool)->putBulk(handles, done);
+  if (PW_LIKELY(irregular == 0)) Mempool::byId(pool)->putBulk(handles, done);
   else freeBurst(handles, done);
   return done;
 }

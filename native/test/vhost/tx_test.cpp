@@ -295,6 +295,28 @@ TEST_F(VhostTx, ClonesAreSentLikeAnyOther) {
   EXPECT_EQ(packets[1].frame, patternBytes(5000));
 }
 
+// A burst is freed as a whole where it can be: each mbuf still goes back to its own pool.
+TEST_F(VhostTx, PacketsGoBackToTheirOwnPools) {
+  Mempool& first = makePool(80);
+  Mempool& second = makePool(80);
+  Link link(first, {.ringSize = 256});
+  const auto run = [&](auto&& fromSecond) {
+    fill(link, 200);
+    Handle burst[64];
+    for (std::uint32_t i = 0; i < 64; i++)
+      burst[i] = makePacket(fromSecond(i) ? second : first, patternBytes(60));
+    ASSERT_EQ(link.txSlot().run(burst, 64), 64u);
+    EXPECT_EQ(link.guest.receive(true).size(), 64u);
+    EXPECT_EQ(first.available(), 80u);
+    EXPECT_EQ(second.available(), 80u);
+  };
+  run([](std::uint32_t) { return false; });
+  run([](std::uint32_t i) { return i >= 32; });
+  run([](std::uint32_t i) { return i < 32; });
+  run([](std::uint32_t i) { return i % 2 == 1; });
+  run([](std::uint32_t i) { return i == 63; });
+}
+
 TEST_F(VhostTx, CallsAsTheGuestWants) {
   Mempool& pool = makePool(64);
   for (const std::uint64_t event : {std::uint64_t{0}, virtio::kRingEventIdx}) {
