@@ -42,15 +42,11 @@ export function openForward(
     const tx = ctx.port(stream.txPort).txQueue(stream.txQueue);
     return new Stream(stream, { rx, tx, counters: counters.subarray(i * each, (i + 1) * each) }, engineCtx);
   });
+  // Before `start` returns: what arrives after that is forwarded.
+  if (data.flush) for (const stream of streams) stream.flush(FLUSH_BURSTS);
   const open = (name: ForwardData['engine']): OpenEngine[] =>
     streams.map((stream) => ENGINES[name].open(stream, engineCtx));
-  return new ForwardLoop(
-    streams,
-    open(data.engine),
-    data.txFirst > 0 ? open('txonly') : [],
-    engineCtx.control,
-    data,
-  );
+  return new ForwardLoop(open(data.engine), data.txFirst > 0 ? open('txonly') : [], engineCtx.control, data);
 }
 
 /** Synchronous on purpose: the event loop of a forwarding lcore seldom turns, and lines must come in order. */
@@ -63,23 +59,20 @@ function printDirectly(text: string): void {
 }
 
 class ForwardLoop implements PollFunction<undefined, ForwardMessage> {
-  private flush: boolean;
   private firstBursts: number;
 
   constructor(
-    private readonly streams: readonly Stream[],
     private readonly engines: readonly OpenEngine[],
     /** txonly on the same streams, for `start tx_first`. */
     private readonly first: readonly OpenEngine[],
     private readonly control: EngineContext['control'],
     data: ForwardData,
   ) {
-    this.flush = data.flush;
     this.firstBursts = data.txFirst;
   }
 
   poll(): number {
-    if (this.flush || this.firstBursts > 0) return this.begin();
+    if (this.firstBursts > 0) return this.sendFirst();
     const { engines } = this;
     let work = 0;
     for (let i = 0; i < engines.length; i++) work += (engines[i] as OpenEngine).forward();
@@ -95,12 +88,8 @@ class ForwardLoop implements PollFunction<undefined, ForwardMessage> {
     return undefined;
   }
 
-  /** The turns before the engine runs: empty the receive queues, then send the first bursts. */
-  private begin(): number {
-    if (this.flush) {
-      this.flush = false;
-      return this.streams.reduce((count, stream) => count + stream.flush(FLUSH_BURSTS), 0);
-    }
+  /** The turns before the engine runs, for `start tx_first`. */
+  private sendFirst(): number {
     this.firstBursts--;
     return this.first.reduce((count, engine) => count + engine.forward(), 0);
   }
