@@ -39,7 +39,12 @@ describePeer(['net-admin'], 'af_packet ports on a veth pair', () => {
     expect(native.mbufViolations()).toBe(0);
   });
 
-  const attach = (devargs = '') => eal.attach(`eth_af_packet0,iface=${name}${devargs}`);
+  async function attach(devargs = ''): Promise<Port> {
+    const port = await eal.attach(`eth_af_packet0,iface=${name}${devargs}`);
+    // The frames of these tests are for made-up addresses.
+    port.setPromiscuous(true);
+    return port;
+  }
   const attachFarEnd = () => attachPeer(eal, `net_af_packet1,iface=${name}p`, 1);
 
   async function receive(port: Port, queue = 0): Promise<Uint8Array[]> {

@@ -18,6 +18,8 @@ export async function attachPeer(
 ): Promise<DriverPeer & { readonly port: Port }> {
   const pool = peerPool(eal);
   const port = await eal.attach(devargs);
+  // A peer sees whatever comes, as a wire does.
+  if (!port.promiscuous) port.setPromiscuous(true);
   port.configure({ rxQueues: pairs, txQueues: pairs });
   for (let queue = 0; queue < pairs; queue++) {
     port.setupRxQueue(queue, { pool });

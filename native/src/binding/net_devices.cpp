@@ -126,6 +126,13 @@ Napi::Value packetPromiscuous(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value packetAccept(const Napi::CallbackInfo& info) {
+  const auto socket = packetSocketOf(i32(info, 0, "fd"));
+  if (!socket) badArgument(info, 0, "fd", "an open packet socket");
+  check(info.Env(), socket->accept(flag(info, 1, "otherStations"), flag(info, 2, "groups")));
+  return info.Env().Undefined();
+}
+
 Napi::Value linkWatchOpen(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), take(info.Env(), openLinkWatch()).release());
 }
@@ -162,6 +169,7 @@ void addNetDevices(Napi::Env, Napi::Object exports) {
   add(exports, "packetOpen", packetOpen);
   add(exports, "packetFanout", packetFanout);
   add(exports, "packetPromiscuous", packetPromiscuous);
+  add(exports, "packetAccept", packetAccept);
   add(exports, "packetClose", packetClose);
   add(exports, "linkFacts", linkFacts);
   add(exports, "linkSetUp", linkSetUp);

@@ -1,6 +1,7 @@
 #include "sys/packet_socket.hpp"
 
 #include <arpa/inet.h>
+#include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <sys/mman.h>
@@ -104,6 +105,29 @@ Status PacketSocket::listenTo(Reach reach, bool on) {
   membership.mr_type = reach == Reach::kPromiscuous ? PACKET_MR_PROMISC : PACKET_MR_ALLMULTI;
   return set(fd(), SOL_PACKET, on ? PACKET_ADD_MEMBERSHIP : PACKET_DROP_MEMBERSHIP, &membership,
              sizeof membership, reach == Reach::kPromiscuous ? "PACKET_MR_PROMISC" : "PACKET_MR_ALLMULTI");
+}
+
+Status PacketSocket::accept(bool otherStations, bool groups) {
+  if (otherStations) {
+    // Fails when there is no filter, which is what is wanted.
+    const int none = 0;
+    (void)::setsockopt(fd(), SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof none);
+    return Status();
+  }
+  const auto drop = [](std::uint32_t type, std::uint8_t skip) noexcept {
+    return sock_filter{BPF_JMP | BPF_JEQ | BPF_K, skip, 0, type};
+  };
+  // Classic BPF over sll_pkttype (packet(7)): the last instruction drops, the one before it keeps the whole
+  // frame.
+  sock_filter program[] = {
+      {BPF_LD | BPF_B | BPF_ABS, 0, 0, static_cast<std::uint32_t>(SKF_AD_OFF + SKF_AD_PKTTYPE)},
+      drop(PACKET_OTHERHOST, 2),
+      drop(groups ? PACKET_OTHERHOST : PACKET_MULTICAST, 1),
+      {BPF_RET | BPF_K, 0, 0, 0xffffffff},
+      {BPF_RET | BPF_K, 0, 0, 0},
+  };
+  const sock_fprog filter{sizeof program / sizeof program[0], program};
+  return set(fd(), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter, "SO_ATTACH_FILTER");
 }
 
 Result<std::uint32_t> PacketSocket::joinFanout(std::optional<std::uint32_t> group, std::uint32_t mode) {

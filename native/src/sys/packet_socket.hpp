@@ -34,6 +34,10 @@ class PacketSocket {
   // Has the interface take frames for others too, as long as this socket lives or until told otherwise.
   enum class Reach : std::uint8_t { kPromiscuous, kAllMulticast };
   Status listenTo(Reach reach, bool on);
+  // Which frames of those that the interface takes come into the ring: to its own address and to everybody
+  // always; for other stations and to groups if told so. An interface without a filter of its own (a veth)
+  // takes all of them.
+  Status accept(bool otherStations, bool groups);
 
   int fd() const noexcept { return fd_.get(); }
   std::uint32_t frames() const noexcept { return frames_; }

@@ -145,6 +145,7 @@ export class AfPacketPort implements Device {
       bypassQdisc: args.qdisc_bypass,
     };
     for (let pair = 0; pair < args.qpairs; pair++) this.#fds.push(native.packetOpen(options));
+    this.#accept();
     if (args.qpairs === 1) return;
     // As in DPDK, fragments are put together before they are hashed.
     const mode = args.fanout_mode === undefined ? FANOUT.hash | FANOUT.defrag : FANOUT[args.fanout_mode];
@@ -159,12 +160,19 @@ export class AfPacketPort implements Device {
     return { kind: 'native', slot, release: () => this.#slots.delete(slot) };
   }
 
+  /** What the interface takes beyond that stays out of the rings. */
+  #accept(): void {
+    const [everything, groups] = [this.#heard.has('everything'), this.#heard.has('multicast')];
+    for (const fd of this.#fds) native.packetAccept(fd, everything, groups);
+  }
+
   #listen(multicastOnly: boolean, on: boolean): void {
     const key = multicastOnly ? 'multicast' : 'everything';
     if (this.#gone || this.#heard.has(key) === on) return;
     native.packetPromiscuous(this.#fds[0] as number, multicastOnly, on);
     if (on) this.#heard.add(key);
     else this.#heard.delete(key);
+    this.#accept();
   }
 
   /** The kernel counts memberships; one each is enough. */

@@ -254,6 +254,8 @@ export interface Addon {
   packetOpen(options: PacketOptions): number;
   /** Without `group` (they count from 0) makes a fanout group; returns its number. `mode` is a PACKET_FANOUT_ number with its flags. */
   packetFanout(fd: number, group: number | undefined, mode: number): number;
+  /** Which frames come into the ring besides those to the interface's own address and to everybody. */
+  packetAccept(fd: number, otherStations: boolean, groups: boolean): void;
   packetPromiscuous(fd: number, multicastOnly: boolean, on: boolean): void;
   packetClose(fd: number): void;
   /** An interface by name or number; undefined when there is none. */
