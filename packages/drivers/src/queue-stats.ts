@@ -1,25 +1,8 @@
 /** Extended statistics of a queue on a kernel interface: packets by size and kind, and every drop by its name. Called by xstats(). */
-import type { CounterName } from '@pollwire/ethdev';
-import { QueueCounters } from '@pollwire/ethdev';
-import { native } from '@pollwire/native';
+import type { NamedCounters } from '@pollwire/ethdev';
+import { FRAME_STATS, namedStats } from '@pollwire/ethdev';
 
-type Names = readonly (readonly [name: string, counter: CounterName])[];
-
-/** As net_vhost names them. */
-const COMMON: Names = [
-  ['multicast_packets', 'MULTICAST'],
-  ['broadcast_packets', 'BROADCAST'],
-  ['undersize_packets', 'SIZE_UNDER'],
-  ['size_64_packets', 'SIZE_64'],
-  ['size_65_127_packets', 'SIZE_65'],
-  ['size_128_255_packets', 'SIZE_128'],
-  ['size_256_511_packets', 'SIZE_256'],
-  ['size_512_1023_packets', 'SIZE_512'],
-  ['size_1024_1518_packets', 'SIZE_1024'],
-  ['size_1519_max_packets', 'SIZE_1519'],
-];
-
-const OWN: Readonly<Record<'rx' | 'tx', Names>> = {
+const OWN: Readonly<Record<'rx' | 'tx', NamedCounters>> = {
   rx: [
     ['mbuf_alloc_failed', 'RX_NO_MBUF'],
     ['drop_bad_length', 'RX_BAD_LENGTH'],
@@ -43,9 +26,6 @@ export interface StatQueue {
 /** Of all queues, by their slots. */
 export function* queueStats(slots: ReadonlyMap<number, StatQueue>): Generator<[string, bigint]> {
   for (const [slot, { direction, queue }] of slots) {
-    const counters = new QueueCounters(native.slotCounters(slot), slot);
-    for (const [name, counter] of [...COMMON, ...OWN[direction]]) {
-      yield [`${direction}_q${queue}_${name}`, counters.read(counter)];
-    }
+    yield* namedStats(direction, queue, slot, [...FRAME_STATS, ...OWN[direction]]);
   }
 }

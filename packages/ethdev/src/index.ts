@@ -90,4 +90,5 @@ export type { CounterName, PortStats, QueueStats, Xstat } from './stats.js';
 export { QueueCounters } from './stats.js';
 export { Stepper } from './stepper.js';
 export { didYouMean, endSentence, sentenceList, suggest } from './suggest.js';
-export { TRAFFIC_STATS } from './traffic-stats.js';
+export type { NamedCounters } from './traffic-stats.js';
+export { FRAME_STATS, namedStats, TRAFFIC_STATS } from './traffic-stats.js';

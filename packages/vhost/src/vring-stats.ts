@@ -1,10 +1,9 @@
 /** Per-vring statistics under the names that DPDK's vhost library gives them, from the counters of a queue's slot. */
-import type { CounterName } from '@pollwire/ethdev';
-import { QueueCounters, TRAFFIC_STATS } from '@pollwire/ethdev';
-import { native } from '@pollwire/native';
+import type { NamedCounters } from '@pollwire/ethdev';
+import { namedStats, TRAFFIC_STATS } from '@pollwire/ethdev';
 
 /** Name behind `rx_q0_` or `tx_q0_`, and its counter. */
-const VRING_STATS: readonly (readonly [name: string, counter: CounterName])[] = [
+const VRING_STATS: NamedCounters = [
   ...TRAFFIC_STATS,
   ['guest_notifications', 'NOTIFICATIONS'],
   ['guest_notifications_error', 'NOTIFICATIONS_FAILED'],
@@ -15,7 +14,7 @@ const VRING_STATS: readonly (readonly [name: string, counter: CounterName])[] = 
 ];
 
 /** Beyond DPDK's list: every drop by its name, so that nothing is lost silently, and work done for a peer that could not. */
-const DROPS: Readonly<Record<'rx' | 'tx', readonly (readonly [string, CounterName])[]>> = {
+const DROPS: Readonly<Record<'rx' | 'tx', NamedCounters>> = {
   rx: [
     ['drop_bad_chain', 'RX_BAD_CHAIN'],
     ['drop_bad_address', 'RX_BAD_ADDRESS'],
@@ -35,14 +34,11 @@ const DROPS: Readonly<Record<'rx' | 'tx', readonly (readonly [string, CounterNam
   ],
 };
 
-/** All statistics of one slot, `prefix` such as `rx_q0_`. */
-export function* vringStats(
+/** All statistics of the vring that `slot` serves. */
+export function vringStats(
   direction: 'rx' | 'tx',
   queue: number,
   slot: number,
-): Generator<[string, bigint]> {
-  const counters = new QueueCounters(native.slotCounters(slot), slot);
-  const prefix = `${direction}_q${queue}_`;
-  for (const [name, counter] of VRING_STATS) yield [prefix + name, counters.read(counter)];
-  for (const [name, counter] of DROPS[direction]) yield [prefix + name, counters.read(counter)];
+): Iterable<[name: string, value: bigint]> {
+  return namedStats(direction, queue, slot, [...VRING_STATS, ...DROPS[direction]]);
 }

@@ -1,9 +1,8 @@
 /** Extended statistics of a virtio-user queue: DPDK's names for what passed, and every drop by its name. */
-import type { CounterName } from '@pollwire/ethdev';
-import { QueueCounters, TRAFFIC_STATS } from '@pollwire/ethdev';
-import { native } from '@pollwire/native';
+import type { NamedCounters } from '@pollwire/ethdev';
+import { namedStats, TRAFFIC_STATS } from '@pollwire/ethdev';
 
-const OWN: Readonly<Record<'rx' | 'tx', readonly (readonly [name: string, counter: CounterName])[]>> = {
+const OWN: Readonly<Record<'rx' | 'tx', NamedCounters>> = {
   rx: [
     ['filtered_unicast', 'RX_FILTERED_UNICAST'],
     ['filtered_multicast', 'RX_FILTERED_MULTICAST'],
@@ -23,9 +22,7 @@ const OWN: Readonly<Record<'rx' | 'tx', readonly (readonly [name: string, counte
 };
 
 /** @param vq virtqueue number: rx queue q is 2q, tx queue q is 2q+1 */
-export function* queueStats(vq: number, slot: number): Generator<[name: string, value: bigint]> {
+export function queueStats(vq: number, slot: number): Iterable<[name: string, value: bigint]> {
   const direction = vq % 2 === 0 ? 'rx' : 'tx';
-  const counters = new QueueCounters(native.slotCounters(slot), slot);
-  for (const [name, counter] of [...TRAFFIC_STATS, ...OWN[direction]])
-    yield [`${direction}_q${vq >> 1}_${name}`, counters.read(counter)];
+  return namedStats(direction, vq >> 1, slot, [...TRAFFIC_STATS, ...OWN[direction]]);
 }
