@@ -88,9 +88,12 @@ enum OlFlag : std::uint32_t {
   kTxIpv6 = 1u << 23,
 };
 
-PW_INLINE Mbuf* mbufOf(Handle handle) noexcept {
-  return reinterpret_cast<Mbuf*>(arenaBase() + (static_cast<std::uint64_t>(handle) << kHandleShift));
+// `arena` is arenaBase(), for a loop to keep.
+PW_INLINE Mbuf* mbufIn(std::byte* arena, Handle handle) noexcept {
+  return reinterpret_cast<Mbuf*>(arena + (static_cast<std::uint64_t>(handle) << kHandleShift));
 }
+
+PW_INLINE Mbuf* mbufOf(Handle handle) noexcept { return mbufIn(arenaBase(), handle); }
 
 PW_INLINE Handle handleOf(const Mbuf* mbuf) noexcept {
   return static_cast<Handle>(

@@ -32,6 +32,7 @@ export type { EalOptions, ParsedEalArgs } from './eal-args.js';
 export { ealHelp, parseEalArgs } from './eal-args.js';
 export type { ErrorSink, EventMap, Listener as EventListener } from './events.js';
 export { TypedEmitter } from './events.js';
+export { HeaderEdit } from './header-edit.js';
 export type { IdleMode } from './idle.js';
 export { IDLE_MODES } from './idle.js';
 export type { IsolateEnv } from './isolate.js';

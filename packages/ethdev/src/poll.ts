@@ -10,6 +10,8 @@ import type { MempoolRef } from './mempool.js';
 import type { PortRef } from './port-ref.js';
 import type { RingRef } from './ring.js';
 
+export { HeaderEdit } from './header-edit.js';
+
 /** What a poll function finds in its lcore. Make everything here, once; allocate nothing in `poll`. */
 export interface PollContext<D = unknown> {
   readonly lcore: number;

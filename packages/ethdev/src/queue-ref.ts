@@ -4,6 +4,7 @@
  */
 import { native } from '@pollwire/native';
 import type { Burst } from './burst.js';
+import type { HeaderEdit } from './header-edit.js';
 import type { IsolateEnv } from './isolate.js';
 import type { RxCallback, TxCallback } from './queue-slow.js';
 import { RxSlow, TxSlow } from './queue-slow.js';
@@ -34,6 +35,7 @@ export class RxQueueRef {
   private readonly slot: number;
   private readonly receive: (slot: number, word: number, count: number) => number;
   private readonly relay: (rxSlot: number, txSlot: number, word: number, count: number) => number;
+  private readonly relayEdited: typeof native.forwardEdited;
   private slow: RxSlow | null;
 
   constructor(view: QueueView, env: IsolateEnv) {
@@ -43,6 +45,7 @@ export class RxQueueRef {
     this.slot = view.slot;
     this.receive = native.rxBurst;
     this.relay = native.forwardBurst;
+    this.relayEdited = native.forwardEdited;
     this.slow = view.slot < 0 ? new RxSlow(view, env) : null;
   }
 
@@ -63,14 +66,18 @@ export class RxQueueRef {
    * Receives, sends on `tx` and frees what that refused: a whole turn of a forwarder in one native call (two calls and a free when either
    * queue has callbacks or a script data path). The burst is scratch space and empty afterwards.
    *
+   * @param edit what happens to each packet in between
    * @returns received | sent << 16
    */
-  forward(tx: TxQueueRef, burst: Burst, n = burst.capacity): number {
+  forward(tx: TxQueueRef, burst: Burst, n = burst.capacity, edit?: HeaderEdit): number {
     const txSlot = tx.directSlot;
     if (this.slow === null && txSlot >= 0) {
-      return this.relay(this.slot, txSlot, burst.word, Math.min(n, burst.capacity));
+      const want = Math.min(n, burst.capacity);
+      if (edit === undefined) return this.relay(this.slot, txSlot, burst.word, want);
+      return this.relayEdited(this.slot, txSlot, burst.word, want, edit.code);
     }
     const received = this.burst(burst, n);
+    edit?.apply(burst);
     const sent = tx.burst(burst);
     burst.free(sent);
     burst.clear();

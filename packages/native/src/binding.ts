@@ -199,6 +199,13 @@ export interface Addon {
   txBurst(slot: number, word: number, count: number): number;
   /** rx from one slot, tx to another, frees what tx refused. Returns received | (sent << 16). */
   forwardBurst(rxSlot: number, txSlot: number, word: number, count: number): number;
+  /**
+   * The same with an edit of each packet in between. `edit` 0: Ethernet addresses change places; else the arena word of the twelve bytes
+   * that become destination and source.
+   */
+  forwardEdited(rxSlot: number, txSlot: number, word: number, count: number, edit: number): number;
+  /** Only the edit, of packets that stay with the caller. */
+  editBurst(word: number, count: number, edit: number): void;
   slotAlloc(): number;
   /** Closes, unbinds and returns the slot. No burst is inside when it returns. */
   slotFree(slot: number): void;

@@ -18,6 +18,8 @@ const HOT = new Set<string>([
   'rxBurst',
   'txBurst',
   'forwardBurst',
+  'forwardEdited',
+  'editBurst',
   'mbufAlloc',
   'mbufAllocBulk',
   'mbufFree',

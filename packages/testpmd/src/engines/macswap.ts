@@ -1,6 +1,8 @@
 /** macswap: source and destination Ethernet address change places. */
-import type { Engine } from './engine.js';
+import { HeaderEdit } from '@pollwire/ethdev';
+import type { Engine, OpenEngine } from './engine.js';
 import { EtherRewriter } from './ether.js';
+import { fused } from './fused.js';
 import { vlanTagger } from './tx-vlan.js';
 
 export const macswap: Engine = {
@@ -9,15 +11,16 @@ export const macswap: Engine = {
     const ether = new EtherRewriter(ctx.arena, ctx.mbufs);
     const handles = stream.burst.handles;
     const tag = vlanTagger(stream, ctx);
-    return {
+    const plain: OpenEngine = {
       forward() {
         const n = stream.receive();
         if (n === 0) return 0;
-        for (let i = 0; i < n; i++) ether.swap(handles[i] as number);
+        ether.swapAll(handles, n);
         tag?.(n);
         stream.send(n);
         return n;
       },
     };
+    return tag === undefined ? fused(stream, plain, HeaderEdit.swapAddresses()) : plain;
   },
 };
