@@ -43,7 +43,8 @@ namespace pollwire {
   X(IOTLB_HITS, "translations found")                                                     \
   X(IOTLB_MISSES, "translations asked for")                                               \
   X(POLLS, "bursts that ran")                                                             \
-  X(BROKEN, "times the ring was stopped because the peer broke its rules")
+  X(BROKEN, "times the ring was stopped because the peer broke its rules")                \
+  X(LOG_MISSED, "pages written that the peer's dirty log has no bit for")
 // clang-format on
 
 enum Counter : std::uint32_t {

@@ -33,6 +33,13 @@ PW_INLINE void storeRelease(T& word, V value) noexcept {
   std::atomic_ref<T>(word).store(static_cast<T>(value), std::memory_order_release);
 }
 
+// Sets bits of a word that another process clears; what this thread stored before is visible with them.
+template <typename T>
+PW_INLINE void orRelease(T& word, T bits) noexcept {
+  static_assert(std::is_unsigned_v<T> && sizeof(T) <= 8);
+  std::atomic_ref<T>(word).fetch_or(bits, std::memory_order_release);
+}
+
 // Store-load barrier: what this thread stored is visible before what it loads next.
 PW_INLINE void fullFence() noexcept { std::atomic_thread_fence(std::memory_order_seq_cst); }
 

@@ -14,6 +14,19 @@ struct Piece {
   std::uint32_t length;
 };
 
+// Memory of a ring that the device side writes; `answers` may lie at the end of the ring and at its
+// beginning.
+struct RingWrite {
+  const std::byte* data;
+  std::uint32_t bytes;
+};
+struct RingWrites {
+  const std::byte* data;
+  std::uint32_t bytes;
+  const std::byte* wrapped;
+  std::uint32_t wrappedBytes;
+};
+
 enum class Access : std::uint8_t { kRead, kWrite };
 
 // kTooLong: more descriptors or pieces than a PieceList takes; nothing else is wrong with what was seen.

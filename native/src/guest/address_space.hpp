@@ -1,5 +1,6 @@
 // Address spaces: how a descriptor's address becomes memory of this process. A ring is specialised on one of
-// them at start. DirectSpace: guest-physical addresses, no IOMMU, no dirty log.
+// them at start. DirectSpace: guest-physical addresses, no IOMMU, no dirty log. GuestSpace (guest_space.hpp)
+// is for rings that need more.
 #pragma once
 
 #include <cstdint>
@@ -11,11 +12,17 @@ namespace pollwire {
 
 class DirectSpace {
  public:
+  // Whether what a burst writes has to be told to the space before it is published.
+  static constexpr bool kLogs = false;
+
   DirectSpace() = default;
   explicit DirectSpace(const RegionTable* table) noexcept : table_(table) {}
 
   // The peer took a part of this memory away.
   bool faulted() const noexcept { return table_->faulted(); }
+
+  // After a write of `length` bytes at `data`, which this space translated.
+  PW_INLINE void wrote(const std::byte*, std::uint64_t) noexcept {}
 
   // Contiguous memory, or nullptr when the range is not inside one region.
   PW_INLINE std::byte* translate(std::uint64_t addr, std::uint32_t length, Access) noexcept {

@@ -77,6 +77,8 @@ Result<std::shared_ptr<const RegionTable>> RegionTable::build(List regions) {
     const RegionSpec& spec = region->spec();
     table->byGuest_.push_back(Range{spec.guestAddr, spec.size, region->host()});
     table->byUser_.push_back(Range{spec.userAddr, spec.size, region->host()});
+    table->byHost_.push_back(
+        HostRange{reinterpret_cast<std::uintptr_t>(region->host()), spec.size, spec.guestAddr});
   }
   const auto byStart = [](const Range& a, const Range& b) { return a.start < b.start; };
   std::sort(table->byGuest_.begin(), table->byGuest_.end(), byStart);
@@ -85,6 +87,8 @@ Result<std::shared_ptr<const RegionTable>> RegionTable::build(List regions) {
     return Status(StatusCode::kBadAddress, "memory table: two regions overlap in guest addresses");
   if (overlaps(table->byUser_))
     return Status(StatusCode::kBadAddress, "memory table: two regions overlap in user addresses");
+  std::sort(table->byHost_.begin(), table->byHost_.end(),
+            [](const HostRange& a, const HostRange& b) { return a.host < b.host; });
   table->regions_ = std::move(regions);
   return std::shared_ptr<const RegionTable>(std::move(table));
 }
@@ -107,6 +111,23 @@ RegionTable::Run RegionTable::runAt(std::uint64_t addr) const noexcept {
   std::byte* data = search(byGuest_, addr, 1, &range);
   if (data == nullptr) return Run{nullptr, 0};
   return Run{data, range->size - (addr - range->start)};
+}
+
+RegionTable::HostRange RegionTable::rangeOf(const std::byte* data) const noexcept {
+  const auto address = reinterpret_cast<std::uintptr_t>(data);
+  auto after =
+      std::upper_bound(byHost_.begin(), byHost_.end(), address,
+                       [](std::uint64_t value, const HostRange& range) { return value < range.host; });
+  if (after == byHost_.begin()) return HostRange{0, 0, 0};
+  const HostRange& range = *--after;
+  return address - range.host < range.size ? range : HostRange{0, 0, 0};
+}
+
+std::uint64_t RegionTable::guestEnd() const noexcept {
+  if (byGuest_.empty()) return 0;
+  const Range& last = byGuest_.back();
+  const std::uint64_t end = last.start + last.size;
+  return end == 0 ? ~std::uint64_t{0} : end;
 }
 
 std::byte* RegionTable::findUser(std::uint64_t addr, std::uint64_t length) const noexcept {

@@ -88,6 +88,17 @@ class RegionTable {
   };
   Run runAt(std::uint64_t addr) const noexcept;
 
+  // The guest-physical range that a pointer into this memory belongs to, for the dirty log; size 0: none.
+  struct HostRange {
+    std::uint64_t host;
+    std::uint64_t size;
+    std::uint64_t guest;
+  };
+  HostRange rangeOf(const std::byte* data) const noexcept;
+
+  // One past the highest guest-physical address; 2^64 - 1 when the memory reaches the very end.
+  std::uint64_t guestEnd() const noexcept;
+
   // By front-end user address: rings.
   std::byte* findUser(std::uint64_t addr, std::uint64_t length) const noexcept;
 
@@ -98,6 +109,7 @@ class RegionTable {
   List regions_;
   std::vector<Range> byGuest_;
   std::vector<Range> byUser_;
+  std::vector<HostRange> byHost_;
 };
 
 }  // namespace pollwire

@@ -78,4 +78,12 @@ Result<DeviceRing> openRing(const RingConfig& config, const RegionTable& table, 
                                 eventIdx, indirect));
 }
 
+UsedLog usedLogOf(const RingConfig& config, const RegionTable& table) {
+  const bool eventIdx = (config.features & virtio::kRingEventIdx) != 0;
+  const bool isPacked = (config.features & virtio::kRingPacked) != 0;
+  const std::uint64_t bytes =
+      isPacked ? sizeof(packed::EventSuppress) : split::usedBytes(config.size, eventIdx);
+  return UsedLog{table.findUser(config.used, bytes), bytes, config.logUsed, config.usedLogAddr};
+}
+
 }  // namespace pollwire::vhost

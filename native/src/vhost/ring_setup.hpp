@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "base/result.hpp"
+#include "guest/guest_space.hpp"
 #include "guest/regions.hpp"
 #include "virtqueue/packed_device.hpp"
 #include "virtqueue/split_device.hpp"
@@ -24,10 +25,16 @@ struct RingConfig {
   std::uint64_t used = 0;
   std::uint32_t base = 0;
   std::uint64_t features = 0;
+  // VHOST_VRING_F_LOG: writes to the used part are logged as if it lay at this guest-physical address.
+  bool logUsed = false;
+  std::uint64_t usedLogAddr = 0;
 };
 
 // Finds the ring's parts in the peer's memory. `base` replaces config.base. Fails, naming part and value,
 // when a size, an index, an alignment or an address is wrong.
 Result<DeviceRing> openRing(const RingConfig& config, const RegionTable& table, std::uint32_t base);
+
+// What the log has to know of the ring's used part.
+UsedLog usedLogOf(const RingConfig& config, const RegionTable& table);
 
 }  // namespace pollwire::vhost

@@ -1,5 +1,5 @@
 // What a vhost device's transmit does with packets and buffers that are not the common case: chains,
-// segments, offload requests, packets to be cut. Included by tx.cpp only, whose burst calls sendSlow.
+// segments, offload requests, packets to be cut. Included by tx_burst.hpp only, whose burst calls sendSlow.
 #pragma once
 
 #include <algorithm>
@@ -53,6 +53,18 @@ inline void copyOut(const Mbuf* mbuf, const virtio::NetHdr& header, std::uint32_
   }
 }
 
+// The first `bytes` of `pieces` were written.
+template <class Space>
+PW_INLINE void noteWrites(Space& space, const PieceList& pieces, std::uint64_t bytes) noexcept {
+  if constexpr (Space::kLogs) {
+    for (std::uint32_t i = 0; i < pieces.count() && bytes > 0; i++) {
+      const std::uint64_t length = std::min<std::uint64_t>(pieces[i].length, bytes);
+      space.wrote(pieces[i].data, length);
+      bytes -= length;
+    }
+  }
+}
+
 // The buffers collected for one packet. Used elements are written when it is complete: on a packed ring they
 // replace descriptors that would still be needed if it turned out not to fit.
 class Collected {
@@ -79,12 +91,12 @@ class Collected {
   std::uint32_t parts_[PieceList::kMax];
 };
 
-template <class Ring, bool kMergeable>
+template <class Ring, class Space, bool kMergeable>
 Sent sendCut(Queue& queue, Ring& ring, const Mbuf& packet, std::uint32_t ready, Progress& progress) noexcept;
 
 // Any packet into any buffers: several segments, several descriptors, several heads when mergeable. `ready`
 // heads are available in all, of which there is at least one more.
-template <class Ring, bool kMergeable>
+template <class Ring, class Space, bool kMergeable>
 PW_NOINLINE Sent sendSlow(Queue& queue, Ring& ring, Mbuf* mbuf, std::uint32_t ready,
                           Progress& progress) noexcept {
   Head found{};
@@ -99,7 +111,7 @@ PW_NOINLINE Sent sendSlow(Queue& queue, Ring& ring, Mbuf* mbuf, std::uint32_t re
   if (offload::wantsHeader(*mbuf)) {
     const offload::Accepted accepted = offload::acceptedByDriver(queue.features);
     if (PW_UNLIKELY(offload::mustBeCut(*mbuf, accepted)))
-      return sendCut<Ring, kMergeable>(queue, ring, *mbuf, ready, progress);
+      return sendCut<Ring, Space, kMergeable>(queue, ring, *mbuf, ready, progress);
     if (!offload::toHeader(*mbuf, header, accepted)) {
       queue.counters->add(kTX_BAD_MBUF, 1);
       return Sent::kDone;
@@ -131,8 +143,9 @@ PW_NOINLINE Sent sendSlow(Queue& queue, Ring& ring, Mbuf* mbuf, std::uint32_t re
       continue;
     }
     const std::uint64_t before = pieces.bytes();
-    const ChainVerdict verdict =
-        buffers.full() ? ChainVerdict::kTooLong : ring.walk(*head, Access::kWrite, queue.space, pieces);
+    const ChainVerdict verdict = buffers.full()
+                                     ? ChainVerdict::kTooLong
+                                     : ring.walk(*head, Access::kWrite, queue.spaceAs<Space>(), pieces);
     const std::uint64_t room = pieces.bytes() - before;
     if (PW_UNLIKELY(verdict == ChainVerdict::kTooLong && buffers.count() != 0)) {
       // Too many small buffers for this packet; a smaller one may fit.
@@ -162,6 +175,7 @@ PW_NOINLINE Sent sendSlow(Queue& queue, Ring& ring, Mbuf* mbuf, std::uint32_t re
   header.numBuffers = buffers.count();
   PieceCursor cursor(pieces);
   copyOut(mbuf, header, queue.headerLen, cursor);
+  noteWrites(queue.spaceAs<Space>(), pieces, need);
   buffers.answer(ring, progress, true);
   progress.taken = place;
   return Sent::kSent;
@@ -193,15 +207,17 @@ class HeadScan {
   Head head_{};
 };
 
-template <class Ring>
+template <class Ring, class Space>
 std::uint64_t roomOf(Queue& queue, const Ring& ring, const Head& head) noexcept {
   if (isSingle(head, Access::kWrite)) return head.len;
   PieceList pieces;
-  return ring.walk(head, Access::kWrite, queue.space, pieces) == ChainVerdict::kGood ? pieces.bytes() : 0;
+  return ring.walk(head, Access::kWrite, queue.spaceAs<Space>(), pieces) == ChainVerdict::kGood
+             ? pieces.bytes()
+             : 0;
 }
 
 // Whether what the driver has posted takes all segments, as far as its descriptors can be believed.
-template <class Ring, bool kMergeable>
+template <class Ring, class Space, bool kMergeable>
 bool hasRoomFor(Queue& queue, const Ring& ring, const offload::Segmenter& segments, Place from,
                 std::uint32_t ready) noexcept {
   if (ready - from.head < segments.count()) return false;
@@ -212,7 +228,7 @@ bool hasRoomFor(Queue& queue, const Ring& ring, const offload::Segmenter& segmen
       if (head == nullptr) return false;
       if (head->bad) continue;
       if (!kMergeable) break;
-      left -= std::min(left, roomOf(queue, ring, *head));
+      left -= std::min(left, roomOf<Ring, Space>(queue, ring, *head));
     }
   }
   return true;
@@ -231,7 +247,7 @@ bool isHalfPosted(const Ring& ring, Place from, std::uint32_t ready) noexcept {
 
 // A large TCP packet for a driver that takes none: its segments, all of them or, when they are more than the
 // ring is good for, as many as there is room for.
-template <class Ring, bool kMergeable>
+template <class Ring, class Space, bool kMergeable>
 PW_NOINLINE Sent sendCut(Queue& queue, Ring& ring, const Mbuf& packet, std::uint32_t ready,
                          Progress& progress) noexcept {
   offload::Segmenter segments(packet);
@@ -239,7 +255,7 @@ PW_NOINLINE Sent sendCut(Queue& queue, Ring& ring, const Mbuf& packet, std::uint
     queue.counters->add(kTX_BAD_MBUF, 1);
     return Sent::kDone;
   }
-  if (!hasRoomFor<Ring, kMergeable>(queue, ring, segments, progress.taken, ready) &&
+  if (!hasRoomFor<Ring, Space, kMergeable>(queue, ring, segments, progress.taken, ready) &&
       !isHalfPosted(ring, progress.taken, ready)) {
     return Sent::kRingFull;
   }
@@ -254,7 +270,7 @@ PW_NOINLINE Sent sendCut(Queue& queue, Ring& ring, const Mbuf& packet, std::uint
         break;
       }
       Mbuf* const mbuf = mbufOf(handle);
-      outcome = sendSlow<Ring, kMergeable>(queue, ring, mbuf, ready, progress);
+      outcome = sendSlow<Ring, Space, kMergeable>(queue, ring, mbuf, ready, progress);
       if (outcome == Sent::kSent) stats.add(dataOf(mbuf), mbuf->pktLen);
       freeChain(handle);
     }

@@ -11,8 +11,9 @@ namespace pollwire::vhost {
 
 namespace {
 
-void setKickWanted(DeviceRing& ring, bool wanted) noexcept {
-  std::visit([wanted](auto& layout) { layout.setKickWanted(wanted); }, ring);
+void setKickWanted(Queue& queue, bool wanted) noexcept {
+  std::visit([wanted](auto& layout) { layout.setKickWanted(wanted); }, queue.ring);
+  queue.logEvent();
 }
 
 // What GET_VRING_BASE reports.
@@ -27,13 +28,15 @@ std::uint32_t usedDescriptors(void* context) noexcept {
 
 bool armKicks(void* context, bool wanted) noexcept {
   auto& queue = *static_cast<Queue*>(context);
-  setKickWanted(queue.ring, wanted);
+  setKickWanted(queue, wanted);
   return queue.hasInjected.load() ||
          std::visit([](const auto& ring) { return ring.available() != 0; }, queue.ring);
 }
 
 constexpr std::size_t kMinFrame = 14;
 constexpr std::size_t kMaxInjected = 65535;
+// A front-end may ask for them while nobody polls the ring.
+constexpr std::size_t kMaxWaiting = 64;
 
 Status noSuch(const std::string& what) { return Status(StatusCode::kNotFound, what); }
 
@@ -130,7 +133,7 @@ std::vector<std::uint32_t> Device::swapMemory(std::shared_ptr<const RegionTable>
       auto* moved = std::get_if<SplitDevice>(&*translated);
       if (moved != nullptr) moved->takeOver(std::get<SplitDevice>(ring->queue.ring));
       ring->queue.ring = *translated;
-      ring->queue.space = DirectSpace(table.get());
+      useMemory(*ring, *table);
     } else {
       ring->base = baseOf(ring->queue.ring);
       ring->started = false;
@@ -208,6 +211,50 @@ void Device::apply(Ring& ring) {
   slot->open(kSlotRingStopped);
 }
 
+void Device::useMemory(Ring& ring, const RegionTable& table) {
+  ring.queue.space = DirectSpace(&table);
+  ring.queue.logged = log_ != nullptr && (ring.config.features & virtio::kVhostLogAll) != 0;
+  ring.queue.guest =
+      ring.queue.logged ? GuestSpace(&table, log_.get(), usedLogOf(ring.config, table)) : GuestSpace();
+}
+
+void Device::reopen(Ring& ring) {
+  if (!ring.started) return;
+  if (ring.queue.slot != nullptr) ring.queue.slot->close(kSlotRingStopped);
+  useMemory(ring, *memory_);
+  apply(ring);
+}
+
+Status Device::setLog(std::uint64_t size, std::uint64_t offset, Fd fd) {
+  auto mapped = DirtyLog::map(size, offset, std::move(fd), *memory_);
+  if (!mapped) {
+    return Status(mapped.status().code(),
+                  "vhost device " + std::to_string(id_) + ": " + mapped.status().detail());
+  }
+  std::swap(log_, *mapped);
+  // The old log goes when no ring marks pages in it any more.
+  for (auto& ring : rings_) reopen(*ring);
+  return {};
+}
+
+void Device::setLogAll(bool on) {
+  for (auto& ring : rings_) {
+    const std::uint64_t features = ring->config.features;
+    ring->config.features = on ? features | virtio::kVhostLogAll : features & ~virtio::kVhostLogAll;
+    if (ring->config.features != features) reopen(*ring);
+  }
+}
+
+Status Device::setRingLog(std::uint32_t index, bool logUsed, std::uint64_t usedLogAddr) {
+  auto found = ringAt(index);
+  if (!found) return found.status();
+  Ring& ring = **found;
+  ring.config.logUsed = logUsed;
+  ring.config.usedLogAddr = usedLogAddr;
+  if (ring.queue.logged) reopen(ring);
+  return {};
+}
+
 Status Device::startRing(std::uint32_t index, const RingConfig& config) {
   auto found = ringAt(index);
   if (!found) return found.status();
@@ -226,11 +273,11 @@ Status Device::startRing(std::uint32_t index, const RingConfig& config) {
     return Status(translated.status().code(), nameOf(ring) + ": " + translated.status().detail());
   ring.config = config;
   ring.queue.ring = *translated;
-  ring.queue.space = DirectSpace(memory_.get());
+  useMemory(ring, *memory_);
   ring.queue.headerLen = virtio::netHdrLen(config.features);
   ring.queue.features = config.features;
   ring.queue.broken.store(nullptr);
-  setKickWanted(ring.queue.ring, false);
+  setKickWanted(ring.queue, false);
   if (ring.queue.slot != nullptr) ring.queue.slot->open(kSlotBroken);
   ring.started = true;
   apply(ring);
@@ -302,11 +349,11 @@ Status Device::wantKicks(std::uint32_t index, bool wanted) {
   Ring& ring = **found;
   if (!ring.started) return {};
   if (ring.queue.slot == nullptr) {
-    setKickWanted(ring.queue.ring, wanted);
+    setKickWanted(ring.queue, wanted);
     return {};
   }
   const BurstSlot::Hold hold(*ring.queue.slot);
-  setKickWanted(ring.queue.ring, wanted);
+  setKickWanted(ring.queue, wanted);
   return {};
 }
 
@@ -344,6 +391,10 @@ Status Device::inject(std::uint32_t index, std::vector<std::byte> frame) {
     return Status(StatusCode::kBadState, nameOf(ring) + " is not bound to an rx queue");
   }
   const BurstSlot::Hold hold(*ring.queue.slot);
+  if (ring.queue.injected.size() == kMaxWaiting) {
+    return Status(StatusCode::kBusy, nameOf(ring) + ": " + std::to_string(kMaxWaiting) +
+                                         " injected frames wait already; poll the rx queue");
+  }
   ring.queue.injected.push_back(std::move(frame));
   ring.queue.hasInjected.store(true);
   return {};

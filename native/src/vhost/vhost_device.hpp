@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "guest/dirty_log.hpp"
 #include "guest/regions.hpp"
 #include "sys/fd.hpp"
 #include "vhost/ring_setup.hpp"
@@ -63,6 +64,13 @@ class Device {
   Status enableRing(std::uint32_t ring, bool enabled);
   Status wantKicks(std::uint32_t ring, bool wanted);
   Result<RingState> state(std::uint32_t ring) const;
+  // The dirty log. Rings whose features have VHOST_F_LOG_ALL mark every page that they write in the area that
+  // was set last; on failure nothing changes.
+  Status setLog(std::uint64_t size, std::uint64_t offset, Fd fd);
+  // Switches VHOST_F_LOG_ALL, also while rings run: every write after the return is marked, or none.
+  void setLogAll(bool on);
+  // Writes to the ring's used part are marked as if it lay at this guest-physical address, or not at all.
+  Status setRingLog(std::uint32_t ring, bool logUsed, std::uint64_t usedLogAddr);
   // `frame` is the next thing that rx bursts of this ring return.
   Status inject(std::uint32_t ring, std::vector<std::byte> frame);
 
@@ -82,12 +90,17 @@ class Device {
   Result<Ring*> ringAt(std::uint32_t ring);
   Status checkedFd(Ring& ring, const char* what, const Fd& fd) const;
   std::vector<std::uint32_t> swapMemory(std::shared_ptr<const RegionTable> table);
+  // The address spaces of the ring's bursts. Its slot is closed.
+  void useMemory(Ring& ring, const RegionTable& table);
+  // A running ring goes on with what is in force now.
+  void reopen(Ring& ring);
   // Puts the burst function that fits the present state into the slot, and opens or closes it.
   void apply(Ring& ring);
   std::string nameOf(const Ring& ring) const;
 
   std::uint32_t id_;
   std::shared_ptr<const RegionTable> memory_;
+  std::shared_ptr<const DirtyLog> log_;
   std::vector<std::unique_ptr<Ring>> rings_;
 };
 

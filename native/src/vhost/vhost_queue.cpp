@@ -13,9 +13,27 @@ void Queue::breakRing(const char* reason) noexcept {
 
 bool Queue::breakIfFaulted() noexcept {
   faultsSeen = FaultGuard::faults();
-  if (!space.faulted()) return false;
-  breakRing("MEMORY_FAULT");
+  if (space.faulted()) {
+    breakRing("MEMORY_FAULT");
+  } else if (logged && guest.logFaulted()) {
+    // Packets would still flow, but the guest would arrive without them.
+    breakRing("LOG_FAULT");
+  } else {
+    return false;
+  }
   return true;
+}
+
+void Queue::flushLog() noexcept {
+  const std::uint64_t missed = guest.flush();
+  if (PW_UNLIKELY(missed != 0)) counters->add(kLOG_MISSED, missed);
+}
+
+void Queue::logEvent() noexcept {
+  if (!logged) return;
+  guest.wroteRing(std::visit([](const auto& layout) { return layout.event(); }, ring));
+  const std::uint64_t missed = guest.flush();
+  if (missed != 0 && counters != nullptr) counters->add(kLOG_MISSED, missed);
 }
 
 void Queue::call() noexcept {

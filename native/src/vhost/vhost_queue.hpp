@@ -1,16 +1,18 @@
 // One ring of a vhost device as the data path sees it. The control plane changes it only while its slot is
-// closed or held; rx.cpp and tx.cpp are its only readers in between.
+// closed or held; rx_burst.hpp and tx_burst.hpp are its only readers in between.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <type_traits>
 #include <variant>
 #include <vector>
 
 #include "base/counters.hpp"
 #include "ethdev/burst_slot.hpp"
 #include "guest/address_space.hpp"
+#include "guest/guest_space.hpp"
 #include "mbuf/mempool.hpp"
 #include "sys/eventfd.hpp"
 #include "vhost/ring_setup.hpp"
@@ -47,6 +49,9 @@ struct Queue {
   // Frames that the control plane wants returned by the next rx burst (RARP after a migration).
   std::atomic<bool> hasInjected{false};
   std::deque<std::vector<std::byte>> injected;
+  // Whether bursts work on `guest` instead of `space`. Read when the burst function is chosen.
+  bool logged = false;
+  GuestSpace guest;
 
   // From inside a burst: stops this ring for good, until it is set up anew.
   void breakRing(const char* reason) noexcept;
@@ -65,6 +70,24 @@ struct Queue {
     return *found;
   }
 
+  // The address space that the running burst function was chosen for.
+  template <class Space>
+  PW_INLINE Space& spaceAs() noexcept {
+    if constexpr (std::is_same_v<Space, DirectSpace>) return space;
+    else return guest;
+  }
+
+  // The end of a burst: shows what was answered to the driver, and calls it.
+  template <class Space, class Ring>
+  PW_INLINE void publish(Ring& answering, std::uint32_t taken, std::uint32_t answered) noexcept {
+    if constexpr (Space::kLogs) publishLogged(answering, taken, answered);
+    else answering.publish(taken, answered);
+    notify(answering);
+  }
+
+  // After the ring's event index or flags were written.
+  void logEvent() noexcept;
+
   // Signals the call eventfd if the driver wants to hear of what was just published.
   template <class Ring>
   PW_INLINE void notify(Ring& published) noexcept {
@@ -78,11 +101,29 @@ struct Queue {
   void call() noexcept;
 
  private:
+  // Everything is in the log before the driver can see it, and what makes it visible right after.
+  template <class Ring>
+  PW_NOINLINE void publishLogged(Ring& answering, std::uint32_t taken, std::uint32_t answered) noexcept {
+    const RingWrites answers = answering.answers(answered);
+    const RingWrite shown = answering.shown();
+    if (answered != 0) {
+      guest.wroteRing(answers.data, answers.bytes);
+      guest.wroteRing(answers.wrapped, answers.wrappedBytes);
+    }
+    flushLog();
+    answering.publish(taken, answered);
+    guest.wroteRing(shown);
+    flushLog();
+  }
+  void flushLog() noexcept;
   bool breakIfFaulted() noexcept;
 };
 
 // Burst functions for this ring, chosen once at start from the negotiated features.
 BurstFn selectRx(const Queue& queue) noexcept;
 BurstFn selectTx(const Queue& queue) noexcept;
+// Those of rings with a dirty log, which the two above choose.
+BurstFn selectRxLogged(const Queue& queue) noexcept;
+BurstFn selectTxLogged(const Queue& queue) noexcept;
 
 }  // namespace pollwire::vhost

@@ -185,6 +185,16 @@ class PackedDevice {
                               eventIdx_);
   }
 
+  // For a dirty log: the descriptors that the next `count` answers are written to, of which publish() writes
+  // the first, and what setKickWanted() writes.
+  RingWrites answers(std::uint32_t count) const noexcept {
+    const std::uint32_t before = std::min(count, size_ - used_.position);
+    return RingWrites{bytesOf(desc_ + used_.position), before * kEntry, bytesOf(desc_),
+                      (count - before) * kEntry};
+  }
+  RingWrite shown() const noexcept { return RingWrite{bytesOf(desc_ + used_.position), kEntry}; }
+  RingWrite event() const noexcept { return RingWrite{bytesOf(deviceEvent_), sizeof *deviceEvent_}; }
+
   // Asks the driver to kick on new buffers, or not to (§2.8.10).
   void setKickWanted(bool wanted) noexcept {
     storeRelaxed(deviceEvent_->word, packed::suppressWord(wanted, avail_.position, avail_.wrap, eventIdx_));
@@ -192,6 +202,10 @@ class PackedDevice {
   }
 
  private:
+  static constexpr std::uint32_t kEntry = sizeof(packed::Desc);
+
+  static const std::byte* bytesOf(const void* at) noexcept { return static_cast<const std::byte*>(at); }
+
   struct Cursor {
     std::uint32_t position;
     bool wrap;

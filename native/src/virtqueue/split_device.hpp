@@ -3,6 +3,7 @@
 // bounded.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
@@ -192,6 +193,20 @@ class SplitDevice {
     return (loadRelaxed(avail_->flags) & split::kAvailNoInterrupt) == 0;
   }
 
+  // For a dirty log: what the used elements of the next `count` answers are written to, and then what
+  // publish() and setKickWanted() write.
+  RingWrites answers(std::uint32_t count) const noexcept {
+    const std::uint32_t first = usedIdx_ & mask_;
+    const std::uint32_t before = std::min(count, size_ - first);
+    return RingWrites{bytesOf(used_->ring + first), before * kElement, bytesOf(used_->ring),
+                      (count - before) * kElement};
+  }
+  RingWrite shown() const noexcept { return RingWrite{bytesOf(used_), sizeof(std::uint16_t) * 2}; }
+  RingWrite event() const noexcept {
+    return eventIdx_ ? RingWrite{bytesOf(availEvent()), sizeof(std::uint16_t)}
+                     : RingWrite{bytesOf(used_), sizeof(std::uint16_t)};
+  }
+
   // Asks the driver to kick on new buffers, or not to (§2.7.10). With EVENT_IDX "not" means an event index
   // that lies behind: at worst one kick in 65,536 buffers.
   void setKickWanted(bool wanted) noexcept {
@@ -205,6 +220,10 @@ class SplitDevice {
   }
 
  private:
+  static constexpr std::uint32_t kElement = sizeof(split::UsedElem);
+
+  static const std::byte* bytesOf(const void* at) noexcept { return static_cast<const std::byte*>(at); }
+
   static PW_INLINE split::Desc load(const split::Desc* from) noexcept {
     const DescCopy copy = copyDesc(from);
     return split::Desc{copy.addr, static_cast<std::uint32_t>(copy.word),
