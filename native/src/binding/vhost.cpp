@@ -120,6 +120,8 @@ Napi::Value vhostRingStart(const Napi::CallbackInfo& info) {
   ring.used = bigProperty(config, "used");
   ring.base = u32Property(config, "base");
   ring.features = bigProperty(config, "features");
+  ring.logUsed = config.Get("logUsed").ToBoolean().Value();
+  ring.usedLogAddr = bigProperty(config, "usedLogAddr");
   check(info.Env(), deviceOf(info).startRing(ringOf(info), ring));
   return info.Env().Undefined();
 }
@@ -163,6 +165,23 @@ Napi::Value vhostRingState(const Napi::CallbackInfo& info) {
   return out;
 }
 
+Napi::Value vhostSetLog(const Napi::CallbackInfo& info) {
+  Fd fd(i32(info, 3, "fd"));
+  check(info.Env(), deviceOf(info).setLog(big(info, 1, "size"), big(info, 2, "offset"), std::move(fd)));
+  return info.Env().Undefined();
+}
+
+Napi::Value vhostLogAll(const Napi::CallbackInfo& info) {
+  deviceOf(info).setLogAll(flag(info, 1, "on"));
+  return info.Env().Undefined();
+}
+
+Napi::Value vhostRingLog(const Napi::CallbackInfo& info) {
+  check(info.Env(),
+        deviceOf(info).setRingLog(ringOf(info), flag(info, 2, "logUsed"), big(info, 3, "usedLogAddr")));
+  return info.Env().Undefined();
+}
+
 Napi::Value vhostInject(const Napi::CallbackInfo& info) {
   const Napi::Uint8Array frame = bytes(info, 2, "frame");
   const auto* first = reinterpret_cast<const std::byte*>(frame.Data());
@@ -188,6 +207,9 @@ void addVhost(Napi::Env, Napi::Object exports) {
   add(exports, "vhostRingEnable", vhostRingEnable);
   add(exports, "vhostRingNotify", vhostRingNotify);
   add(exports, "vhostRingState", vhostRingState);
+  add(exports, "vhostSetLog", vhostSetLog);
+  add(exports, "vhostLogAll", vhostLogAll);
+  add(exports, "vhostRingLog", vhostRingLog);
   add(exports, "vhostInject", vhostInject);
 }
 

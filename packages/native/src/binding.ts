@@ -62,6 +62,10 @@ export interface RingConfig {
   base: number;
   /** Negotiated virtio feature word. */
   features: bigint;
+  /** VHOST_VRING_F_LOG: writes to the used part are logged at `usedLogAddr`. */
+  logUsed: boolean;
+  /** Guest-physical. */
+  usedLogAddr: bigint;
 }
 
 export interface SocketReceive {
@@ -312,6 +316,15 @@ export interface Addon {
     availIdx: number;
     usedIdx: number;
   };
+  /**
+   * The dirty log of the rings whose features have VHOST_F_LOG_ALL: bytes and offset in the file. Takes ownership of fd, also when it
+   * throws: on an area that is empty, wraps, ends behind its file or before the guest's memory.
+   */
+  vhostSetLog(device: number, size: bigint, offset: bigint, fd: number): void;
+  /** Switches VHOST_F_LOG_ALL for every ring, running ones too; packets keep flowing. */
+  vhostLogAll(device: number, on: boolean): void;
+  /** Where writes to the used part of a ring are logged, or that they are not. */
+  vhostRingLog(device: number, ring: number, logUsed: boolean, usedLogAddr: bigint): void;
   /** A frame (RARP) to be returned at the head of the next rx burst of this ring. */
   vhostInject(device: number, ring: number, frame: Uint8Array): void;
 

@@ -11,6 +11,7 @@ import type {
   BackendSession,
   CloseReason,
   FeatureChange,
+  LogArea,
   MemoryRegion,
   ReceivedFd,
   ReceivedRegion,
@@ -18,6 +19,7 @@ import type {
   VringAddr,
 } from '@pollwire/vhost-user';
 import { DeviceStatus, ProtocolFeature, refuse } from '@pollwire/vhost-user';
+import { logsUsed, RARP_RING, rarpFrame, switchLogging } from './migration.js';
 import { Vring } from './vring.js';
 import { VringReceiver, VringTransmitter } from './vring-burst.js';
 
@@ -115,6 +117,7 @@ export class VhostDevice implements BackendHandler {
 
   setFeatures(change: FeatureChange): void {
     this.features = change.features;
+    switchLogging(this.id, change);
     if (change.layoutChanged) for (const ring of this.rings) ring.forget();
     if (change.previous !== change.features) this.#listener.featuresChanged?.(this, change.features);
   }
@@ -167,6 +170,15 @@ export class VhostDevice implements BackendHandler {
     const ring = this.#ring(index);
     ring.addr = addr;
     ring.problem = undefined;
+    if (ring.started) native.vhostRingLog(this.id, index, logsUsed(addr), addr.log);
+  }
+
+  setLogBase(log: LogArea, fd: ReceivedFd): Refusal | void {
+    return attempt(() => native.vhostSetLog(this.id, log.size, log.offset, fd.take()));
+  }
+
+  sendRarp(mac: Uint8Array): Refusal | void {
+    return attempt(() => native.vhostInject(this.id, RARP_RING, rarpFrame(mac)));
   }
 
   setVringBase(index: number, base: number): void {
@@ -264,8 +276,10 @@ export class VhostDevice implements BackendHandler {
     const { size, base, addr } = ring;
     if (addr === undefined) return;
     const { desc, avail, used } = addr;
+    const log = { logUsed: logsUsed(addr), usedLogAddr: addr.log };
+    const { features } = this;
     try {
-      native.vhostRingStart(this.id, ring.index, { size, desc, avail, used, base, features: this.features });
+      native.vhostRingStart(this.id, ring.index, { size, desc, avail, used, base, features, ...log });
       ring.started = true;
       ring.problem = undefined;
     } catch (error) {

@@ -16,6 +16,7 @@ const ALWAYS =
   Feature.VIRTIO_NET_F_CTRL_RX |
   Feature.VIRTIO_NET_F_GUEST_ANNOUNCE |
   Feature.VIRTIO_NET_F_MQ |
+  Feature.VHOST_F_LOG_ALL |
   Feature.VIRTIO_F_ANY_LAYOUT |
   Feature.VIRTIO_F_INDIRECT_DESC |
   Feature.VIRTIO_F_EVENT_IDX |

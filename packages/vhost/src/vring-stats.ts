@@ -21,6 +21,7 @@ const DROPS: Readonly<Record<'rx' | 'tx', NamedCounters>> = {
     ['drop_bad_length', 'RX_BAD_LENGTH'],
     ['bad_offload', 'RX_BAD_OFFLOAD'],
     ['ring_broken', 'BROKEN'],
+    ['log_missed', 'LOG_MISSED'],
   ],
   tx: [
     ['drop_bad_chain', 'TX_BAD_CHAIN'],
@@ -31,6 +32,7 @@ const DROPS: Readonly<Record<'rx' | 'tx', NamedCounters>> = {
     ['segmented', 'TX_SEGMENTED'],
     ['ring_full', 'TX_RING_FULL'],
     ['ring_broken', 'BROKEN'],
+    ['log_missed', 'LOG_MISSED'],
   ],
 };
 
