@@ -54,6 +54,27 @@ export class Namespace {
   }
 }
 
+/** A bridge of the kernel in the namespace that the test runs in, with an address of the host's. It ends with the scope. */
+export class Bridge {
+  readonly name = uniqueName();
+
+  constructor(scope: Scope, address: string) {
+    ip(`link add ${this.name} type bridge`);
+    scope.onClose(() => void ip(`link del ${this.name}`));
+    withoutIpv6(this.name);
+    ip(`addr add ${address} dev ${this.name}`);
+    ip(`link set ${this.name} up`);
+  }
+
+  /** Makes `device` one of its ports. */
+  adopt(device: string): void {
+    withoutIpv6(device);
+    // With `ip` the option has a name that this repository does not use.
+    run('busybox', ['brctl', 'addif', this.name, device]);
+    ip(`link set ${device} up`);
+  }
+}
+
 function run(command: string, args: readonly string[]): string {
   try {
     return execFileSync(command, args, {
