@@ -45,6 +45,8 @@ async function begin(from: QemuGuest, to: QemuGuest, options: MigrationOptions):
     await to.qmp('migrate-set-capabilities', { capabilities });
     await from.qmp('migrate-set-capabilities', { capabilities });
   }
+  // Postcopy at the same rate: without a limit the rest is there before anybody misses it.
+  if (postcopy) Object.assign(parameters, { 'max-postcopy-bandwidth': bandwidth * MIB });
   await from.qmp('migrate-set-parameters', parameters);
   await to.qmp('migrate-incoming', { uri: `unix:${path}` });
   await from.qmp('migrate', { uri: `unix:${path}` });

@@ -199,6 +199,34 @@ describePeer(['qemu', 'tap'], 'live migration between two QEMUs under TCP', () =
     }
   });
 
+  scenario('postcopy: the guest runs before its memory has come', 180_000, async (scope) => {
+    const made = await bench(scope, ',postcopy-support=1');
+    const guests = [await boot(made)];
+    for (const side of [1, 0]) {
+      const from = guests.at(-1) as QemuGuest;
+      const to = made.start(side, true);
+      // Slow enough that most of the memory is missing when the guest goes on.
+      const result = await migrate(from, to, {
+        path: scope.path(`m${side}`),
+        bandwidth: 16,
+        postcopy: true,
+        timeoutMs: 100_000,
+      });
+      expect(result.postcopyRequests).toBeGreaterThan(0);
+      await from.qmp('quit').catch(() => {});
+      await from.process.exited;
+      guests.push(to);
+      await traffic(made, to, 1);
+      if (process.env.POLLWIRE_MIGRATIONS !== undefined) {
+        const { totalMs, downtimeMs, postcopyRequests } = result;
+        console.info(
+          `postcopy: ${totalMs} ms, stopped for ${downtimeMs} ms, ${postcopyRequests} pages asked for`,
+        );
+      }
+    }
+    expectIntact(made, guests);
+  });
+
   scenario('given up: logging ends and the guest stays', 180_000, async (scope) => {
     const made = await bench(scope);
     const guest = await boot(made);

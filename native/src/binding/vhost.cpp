@@ -182,6 +182,30 @@ Napi::Value vhostRingLog(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value vhostPostcopyAdvise(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), take(info.Env(), deviceOf(info).postcopyAdvise()).release());
+}
+
+Napi::Value vhostPostcopyListen(const Napi::CallbackInfo& info) {
+  check(info.Env(), deviceOf(info).postcopyListen());
+  return info.Env().Undefined();
+}
+
+Napi::Value vhostPostcopyAddress(const Napi::CallbackInfo& info) {
+  auto address = deviceOf(info).postcopyAddress(big(info, 1, "guestAddr"), big(info, 2, "size"));
+  return Napi::BigInt::New(info.Env(), take(info.Env(), std::move(address)));
+}
+
+Napi::Value vhostPostcopyReady(const Napi::CallbackInfo& info) {
+  check(info.Env(), deviceOf(info).postcopyReady());
+  return info.Env().Undefined();
+}
+
+Napi::Value vhostPostcopyEnd(const Napi::CallbackInfo& info) {
+  deviceOf(info).postcopyEnd();
+  return info.Env().Undefined();
+}
+
 Napi::Value vhostInject(const Napi::CallbackInfo& info) {
   const Napi::Uint8Array frame = bytes(info, 2, "frame");
   const auto* first = reinterpret_cast<const std::byte*>(frame.Data());
@@ -210,6 +234,11 @@ void addVhost(Napi::Env, Napi::Object exports) {
   add(exports, "vhostSetLog", vhostSetLog);
   add(exports, "vhostLogAll", vhostLogAll);
   add(exports, "vhostRingLog", vhostRingLog);
+  add(exports, "vhostPostcopyAdvise", vhostPostcopyAdvise);
+  add(exports, "vhostPostcopyListen", vhostPostcopyListen);
+  add(exports, "vhostPostcopyAddress", vhostPostcopyAddress);
+  add(exports, "vhostPostcopyReady", vhostPostcopyReady);
+  add(exports, "vhostPostcopyEnd", vhostPostcopyEnd);
   add(exports, "vhostInject", vhostInject);
 }
 

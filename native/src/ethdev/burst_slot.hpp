@@ -100,6 +100,7 @@ class alignas(2 * kCacheLine) BurstSlot {
 
   // From inside a burst only, where the gate is already held.
   void closeFromInside(std::uint32_t reasons) noexcept { closed_ |= reasons; }
+  void replaceFromInside(BurstFn fn) noexcept { fn_ = fn; }
 
   std::uint32_t closed() noexcept {
     const Hold hold(*this);

@@ -63,7 +63,9 @@ Result<std::shared_ptr<const MappedRegion>> MappedRegion::map(const RegionSpec& 
       reinterpret_cast<std::uintptr_t>(region->mapping_.data()) / facts->pageSize * facts->pageSize;
   const auto end =
       alignUp(reinterpret_cast<std::uintptr_t>(region->mapping_.data()) + spec.size, facts->pageSize);
-  PW_RETURN_IF_ERROR(region->guard_.guard(reinterpret_cast<void*>(first), end - first, &region->faulted_));
+  region->pages_ = reinterpret_cast<void*>(first);
+  region->pagesLength_ = end - first;
+  PW_RETURN_IF_ERROR(region->guard_.guard(region->pages_, region->pagesLength_, &region->faulted_));
   return std::shared_ptr<const MappedRegion>(std::move(region));
 }
 

@@ -34,6 +34,9 @@ class MappedRegion {
 
   const RegionSpec& spec() const noexcept { return spec_; }
   std::byte* host() const noexcept { return reinterpret_cast<std::byte*>(mapping_.data()); }
+  // The pages that hold it.
+  void* pages() const noexcept { return pages_; }
+  std::size_t pagesLength() const noexcept { return pagesLength_; }
   // The peer took memory away that was accessed; zeros lie in its place.
   bool faulted() const noexcept { return faulted_.load(); }
   bool sameFile(const FileFacts& facts) const noexcept {
@@ -44,6 +47,8 @@ class MappedRegion {
   RegionSpec spec_{};
   std::uint64_t device_ = 0;
   std::uint64_t inode_ = 0;
+  void* pages_ = nullptr;
+  std::size_t pagesLength_ = 0;
   std::atomic<bool> faulted_{false};
   Mapping mapping_;
   FaultGuard guard_;

@@ -41,7 +41,8 @@ Status locate(RingArea& area, const RegionTable& table) {
 
 }  // namespace
 
-Result<DeviceRing> openRing(const RingConfig& config, const RegionTable& table, std::uint32_t base) {
+Result<DeviceRing> openRing(const RingConfig& config, const RegionTable& table, std::uint32_t base,
+                            bool present) {
   const bool eventIdx = (config.features & virtio::kRingEventIdx) != 0;
   const bool indirect = (config.features & virtio::kRingIndirectDesc) != 0;
   const bool isPacked = (config.features & virtio::kRingPacked) != 0;
@@ -75,7 +76,7 @@ Result<DeviceRing> openRing(const RingConfig& config, const RegionTable& table, 
   }
   return DeviceRing(SplitDevice(areas[0].as<split::Desc>(), areas[1].as<split::Avail>(),
                                 areas[2].as<split::Used>(), config.size, static_cast<std::uint16_t>(base),
-                                eventIdx, indirect));
+                                eventIdx, indirect, present));
 }
 
 UsedLog usedLogOf(const RingConfig& config, const RegionTable& table) {

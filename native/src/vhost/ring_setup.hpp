@@ -31,8 +31,9 @@ struct RingConfig {
 };
 
 // Finds the ring's parts in the peer's memory. `base` replaces config.base. Fails, naming part and value,
-// when a size, an index, an alignment or an address is wrong.
-Result<DeviceRing> openRing(const RingConfig& config, const RegionTable& table, std::uint32_t base);
+// when a size, an index, an alignment or an address is wrong. Not `present`: nothing of the ring is read.
+Result<DeviceRing> openRing(const RingConfig& config, const RegionTable& table, std::uint32_t base,
+                            bool present = true);
 
 // What the log has to know of the ring's used part.
 UsedLog usedLogOf(const RingConfig& config, const RegionTable& table);

@@ -4,6 +4,7 @@
 namespace pollwire::vhost {
 
 BurstFn selectRx(const Queue& queue) noexcept {
+  if (queue.untouched.load()) return selectRxUntouched(queue);
   return queue.logged ? selectRxLogged(queue) : rxOn<DirectSpace>(queue);
 }
 

@@ -4,6 +4,7 @@
 namespace pollwire::vhost {
 
 BurstFn selectTx(const Queue& queue) noexcept {
+  if (queue.untouched.load()) return selectTxUntouched(queue);
   return queue.logged ? selectTxLogged(queue) : txOn<DirectSpace>(queue);
 }
 

@@ -22,6 +22,7 @@ std::uint32_t baseOf(const DeviceRing& ring) noexcept {
 }
 
 std::uint32_t usedDescriptors(void* context) noexcept {
+  if (static_cast<const Queue*>(context)->absent.load()) return 0;
   return std::visit([](const auto& ring) { return ring.waiting(); },
                     static_cast<const Queue*>(context)->ring);
 }
@@ -52,6 +53,8 @@ Device::Device(std::uint32_t id, std::uint32_t rings) : id_(id) {
 }
 
 Device::~Device() {
+  // An lcore may wait inside a ring for a page that nobody will bring.
+  postcopyEnd();
   for (std::uint32_t i = 0; i < rings_.size(); i++) (void)unbind(i);
 }
 
@@ -128,7 +131,7 @@ std::vector<std::uint32_t> Device::swapMemory(std::shared_ptr<const RegionTable>
   for (auto& ring : rings_) {
     if (!ring->started) continue;
     if (ring->queue.slot != nullptr) ring->queue.slot->close(kSlotRingStopped);
-    auto translated = openRing(ring->config, *table, baseOf(ring->queue.ring));
+    auto translated = openRing(ring->config, *table, baseOf(ring->queue.ring), !postcopy_.active());
     if (translated.ok()) {
       auto* moved = std::get_if<SplitDevice>(&*translated);
       if (moved != nullptr) moved->takeOver(std::get<SplitDevice>(ring->queue.ring));
@@ -225,36 +228,6 @@ void Device::reopen(Ring& ring) {
   apply(ring);
 }
 
-Status Device::setLog(std::uint64_t size, std::uint64_t offset, Fd fd) {
-  auto mapped = DirtyLog::map(size, offset, std::move(fd), *memory_);
-  if (!mapped) {
-    return Status(mapped.status().code(),
-                  "vhost device " + std::to_string(id_) + ": " + mapped.status().detail());
-  }
-  std::swap(log_, *mapped);
-  // The old log goes when no ring marks pages in it any more.
-  for (auto& ring : rings_) reopen(*ring);
-  return {};
-}
-
-void Device::setLogAll(bool on) {
-  for (auto& ring : rings_) {
-    const std::uint64_t features = ring->config.features;
-    ring->config.features = on ? features | virtio::kVhostLogAll : features & ~virtio::kVhostLogAll;
-    if (ring->config.features != features) reopen(*ring);
-  }
-}
-
-Status Device::setRingLog(std::uint32_t index, bool logUsed, std::uint64_t usedLogAddr) {
-  auto found = ringAt(index);
-  if (!found) return found.status();
-  Ring& ring = **found;
-  ring.config.logUsed = logUsed;
-  ring.config.usedLogAddr = usedLogAddr;
-  if (ring.queue.logged) reopen(ring);
-  return {};
-}
-
 Status Device::startRing(std::uint32_t index, const RingConfig& config) {
   auto found = ringAt(index);
   if (!found) return found.status();
@@ -267,8 +240,11 @@ Status Device::startRing(std::uint32_t index, const RingConfig& config) {
     return Status(StatusCode::kBadFile,
                   nameOf(ring) + ": its memory was taken away by the peer; a new memory table is needed");
   }
+  if (postcopy_.listening() && !postcopy_.active()) {
+    return Status(StatusCode::kBadState, nameOf(ring) + ": the front-end has not confirmed its memory yet");
+  }
   ring.queue.faultsSeen = FaultGuard::faults();
-  auto translated = openRing(config, *memory_, config.base);
+  auto translated = openRing(config, *memory_, config.base, !postcopy_.active());
   if (!translated)
     return Status(translated.status().code(), nameOf(ring) + ": " + translated.status().detail());
   ring.config = config;
@@ -277,7 +253,9 @@ Status Device::startRing(std::uint32_t index, const RingConfig& config) {
   ring.queue.headerLen = virtio::netHdrLen(config.features);
   ring.queue.features = config.features;
   ring.queue.broken.store(nullptr);
-  setKickWanted(ring.queue, false);
+  ring.queue.absent.store(postcopy_.active());
+  ring.queue.untouched.store(postcopy_.active());
+  if (!postcopy_.active()) setKickWanted(ring.queue, false);
   if (ring.queue.slot != nullptr) ring.queue.slot->open(kSlotBroken);
   ring.started = true;
   apply(ring);
@@ -325,7 +303,8 @@ Status Device::setCall(std::uint32_t index, Fd fd) {
     ring.queue.callFd = callFd;
     // What the guest was owed until now is settled by the signal below; 16-bit distances do not survive long
     // silences.
-    if (ring.started) (void)std::visit([](auto& layout) { return layout.wantsCall(); }, ring.queue.ring);
+    if (ring.started && !ring.queue.absent.load())
+      (void)std::visit([](auto& layout) { return layout.wantsCall(); }, ring.queue.ring);
   } else {
     ring.queue.callFd = callFd;
   }
@@ -348,6 +327,9 @@ Status Device::wantKicks(std::uint32_t index, bool wanted) {
   if (!found) return found.status();
   Ring& ring = **found;
   if (!ring.started) return {};
+  if (ring.queue.absent.load()) {
+    return Status(StatusCode::kBusy, nameOf(ring) + ": its memory is still arriving; poll it meanwhile");
+  }
   if (ring.queue.slot == nullptr) {
     setKickWanted(ring.queue, wanted);
     return {};
@@ -367,11 +349,12 @@ Result<RingState> Device::state(std::uint32_t index) const {
   const char* broken = ring.queue.broken.load();
   RingState state{ring.started, ring.enabled, broken == nullptr ? "" : broken, ring.base, 0, 0, 0};
   if (ring.started) {
+    const bool absent = ring.queue.absent.load();
     std::visit(
-        [&state](const auto& layout) {
+        [&state, absent](const auto& layout) {
           state.lastAvail = layout.nextAvail();
           state.lastUsed = layout.usedIdx();
-          state.availIdx = layout.availIdx();
+          state.availIdx = absent ? layout.nextAvail() : layout.availIdx();
           state.usedIdx = layout.usedIdx();
         },
         ring.queue.ring);

@@ -10,6 +10,7 @@
 
 #include "base/result.hpp"
 #include "guest/dirty_log.hpp"
+#include "guest/postcopy.hpp"
 #include "guest/regions.hpp"
 #include "sys/fd.hpp"
 #include "vhost/ring_setup.hpp"
@@ -71,6 +72,14 @@ class Device {
   void setLogAll(bool on);
   // Writes to the ring's used part are marked as if it lay at this guest-physical address, or not at all.
   Status setRingLog(std::uint32_t ring, bool logUsed, std::uint64_t usedLogAddr);
+  // Postcopy: memory arrives while the guest runs. Between ready and end nothing but bursts touches it.
+  Result<Fd> postcopyAdvise();
+  Status postcopyListen();
+  // Where a region of the table lies in this process, for the front-end to know its faults by.
+  Result<std::uint64_t> postcopyAddress(std::uint64_t guestAddr, std::uint64_t size) const;
+  Status postcopyReady();
+  // Wakes whoever still waits for a page.
+  void postcopyEnd() noexcept;
   // `frame` is the next thing that rx bursts of this ring return.
   Status inject(std::uint32_t ring, std::vector<std::byte> frame);
 
@@ -101,6 +110,7 @@ class Device {
   std::uint32_t id_;
   std::shared_ptr<const RegionTable> memory_;
   std::shared_ptr<const DirtyLog> log_;
+  Postcopy postcopy_;
   std::vector<std::unique_ptr<Ring>> rings_;
 };
 

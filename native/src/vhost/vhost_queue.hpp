@@ -52,6 +52,10 @@ struct Queue {
   // Whether bursts work on `guest` instead of `space`. Read when the burst function is chosen.
   bool logged = false;
   GuestSpace guest;
+  // Postcopy: pages of guest memory may be absent, so that only bursts may touch it.
+  std::atomic<bool> absent{false};
+  // Nothing of the ring was read yet: the first burst does. Read when the burst function is chosen.
+  std::atomic<bool> untouched{false};
 
   // From inside a burst: stops this ring for good, until it is set up anew.
   void breakRing(const char* reason) noexcept;
@@ -125,5 +129,8 @@ BurstFn selectTx(const Queue& queue) noexcept;
 // Those of rings with a dirty log, which the two above choose.
 BurstFn selectRxLogged(const Queue& queue) noexcept;
 BurstFn selectTxLogged(const Queue& queue) noexcept;
+// Those of rings whose memory has still to arrive: the first burst reads where the ring stands.
+BurstFn selectRxUntouched(const Queue& queue) noexcept;
+BurstFn selectTxUntouched(const Queue& queue) noexcept;
 
 }  // namespace pollwire::vhost

@@ -32,6 +32,9 @@ class PackedDevice {
         eventIdx_(eventIdx),
         indirect_(indirect) {}
 
+  // There is no index in memory to go on from.
+  void adoptUsed() noexcept {}
+
   std::uint32_t size() const noexcept { return size_; }
   std::uint32_t nextAvail() const noexcept { return packed::withWrap(avail_.position, avail_.wrap); }
   std::uint32_t usedIdx() const noexcept { return packed::withWrap(used_.position, used_.wrap); }

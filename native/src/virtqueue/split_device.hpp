@@ -20,8 +20,9 @@ class SplitDevice {
   static constexpr std::uint32_t kBroken = ~0u;
 
   SplitDevice() = default;
+  // `present`: the ring's memory may be read now; otherwise adoptUsed() does, before anything else.
   SplitDevice(split::Desc* desc, split::Avail* avail, split::Used* used, std::uint32_t size,
-              std::uint16_t base, bool eventIdx, bool indirect) noexcept
+              std::uint16_t base, bool eventIdx, bool indirect, bool present = true) noexcept
       : desc_(desc),
         avail_(avail),
         used_(used),
@@ -30,10 +31,15 @@ class SplitDevice {
         nextAvail_(base),
         // A device that starts, or starts again, continues where the used ring stands with what it had
         // answered.
-        usedIdx_(loadRelaxed(used->idx)),
+        usedIdx_(present ? loadRelaxed(used->idx) : base),
         signalled_(usedIdx_),
         eventIdx_(eventIdx),
         indirect_(indirect) {}
+
+  void adoptUsed() noexcept {
+    usedIdx_ = loadRelaxed(used_->idx);
+    signalled_ = usedIdx_;
+  }
 
   // Continues where `other` stands, whose ring lies elsewhere now. The used index in memory is the peer's to
   // change, so it is not asked again.

@@ -325,6 +325,19 @@ export interface Addon {
   vhostLogAll(device: number, on: boolean): void;
   /** Where writes to the used part of a ring are logged, or that they are not. */
   vhostRingLog(device: number, ring: number, logUsed: boolean, usedLogAddr: bigint): void;
+  /**
+   * Postcopy. Opens a userfaultfd and returns a duplicate, owned by the caller. Throws where the kernel forbids it, and in a process that
+   * faults its memory in at once (mlockall).
+   */
+  vhostPostcopyAdvise(device: number): number;
+  /** Memory set from now on is watched once the front-end is ready. Throws when there is memory already. */
+  vhostPostcopyListen(device: number): void;
+  /** Address in this process of the region with this guest address and size. */
+  vhostPostcopyAddress(device: number, guestAddr: bigint, size: bigint): bigint;
+  /** The front-end serves faults: watches what is mapped. Until the end only bursts touch guest memory. */
+  vhostPostcopyReady(device: number): void;
+  /** Wakes whoever waits for a page and closes the userfaultfd. */
+  vhostPostcopyEnd(device: number): void;
   /** A frame (RARP) to be returned at the head of the next rx burst of this ring. */
   vhostInject(device: number, ring: number, frame: Uint8Array): void;
 

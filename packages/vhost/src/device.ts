@@ -13,6 +13,7 @@ import type {
   FeatureChange,
   LogArea,
   MemoryRegion,
+  OutgoingFd,
   ReceivedFd,
   ReceivedRegion,
   Refusal,
@@ -20,6 +21,7 @@ import type {
 } from '@pollwire/vhost-user';
 import { DeviceStatus, ProtocolFeature, refuse } from '@pollwire/vhost-user';
 import { logsUsed, RARP_RING, rarpFrame, switchLogging } from './migration.js';
+import { Postcopy } from './postcopy.js';
 import { Vring } from './vring.js';
 import { VringReceiver, VringTransmitter } from './vring-burst.js';
 
@@ -60,11 +62,13 @@ export class VhostDevice implements BackendHandler {
   #hasMemory = false;
   #session: BackendSession | undefined;
   readonly #ends: { close(): void }[] = [];
+  readonly #postcopy: Postcopy;
   readonly #listener: DeviceListener;
   readonly #unsubscribe: () => void;
 
   constructor(vringCount: number, listener: DeviceListener) {
     this.id = native.vhostCreate(vringCount);
+    this.#postcopy = new Postcopy(this.id);
     this.rings = Array.from({ length: vringCount }, (_, index) => new Vring(index));
     this.#listener = listener;
     this.#unsubscribe = onDeviceEvent('vhost', this.id, (event) => this.#nativeEvent(event));
@@ -177,6 +181,26 @@ export class VhostDevice implements BackendHandler {
     return attempt(() => native.vhostSetLog(this.id, log.size, log.offset, fd.take()));
   }
 
+  postcopyAdvise(): OutgoingFd | Refusal {
+    return this.#postcopy.advise();
+  }
+
+  postcopyListen(): Refusal | void {
+    return this.#postcopy.listen();
+  }
+
+  postcopyAddress(region: MemoryRegion): bigint | Refusal {
+    return this.#postcopy.address(region);
+  }
+
+  postcopyReady(): Refusal | void {
+    return this.#postcopy.ready();
+  }
+
+  postcopyEnd(): void {
+    this.#postcopy.end();
+  }
+
   sendRarp(mac: Uint8Array): Refusal | void {
     return attempt(() => native.vhostInject(this.id, RARP_RING, rarpFrame(mac)));
   }
@@ -227,6 +251,8 @@ export class VhostDevice implements BackendHandler {
   }
 
   connectionClosed(reason: CloseReason): void {
+    // First: an lcore may wait for a page that nobody brings any more, and stopping waits for the lcore.
+    this.#postcopy.end();
     this.#stopAll();
     for (const end of this.#ends) end.close();
     this.#unsubscribe();
@@ -307,7 +333,13 @@ export class VhostDevice implements BackendHandler {
   /** Recomputes what is ready and reports each difference: rings first, in order, with the device where its condition is met. */
   #update(): void {
     for (const ring of this.rings) {
-      if (!ring.started && ring.complete && this.#hasMemory && ring.problem === undefined)
+      if (
+        !ring.started &&
+        ring.complete &&
+        this.#hasMemory &&
+        !this.#postcopy.waiting &&
+        ring.problem === undefined
+      )
         this.#startRing(ring);
     }
     const driverUp = !this.#statusUsed || (this.#status & DeviceStatus.DRIVER_OK) !== 0;

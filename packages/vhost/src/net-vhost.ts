@@ -17,7 +17,10 @@ export default defineDriver({
       doc: 'connect to the socket instead of listening on it; reconnects for ever',
     }),
     'iommu-support': later('0', 'guest IOMMUs are not implemented yet; leave it out'),
-    'postcopy-support': later('0', 'postcopy migration is not implemented yet; leave it out'),
+    'postcopy-support': bool({
+      default: false,
+      doc: 'a guest may arrive before its memory (postcopy migration); not in a process that locks its memory',
+    }),
     tso: bool({
       default: false,
       doc: 'let the guest send TCP packets of up to 64 KiB, to be cut by whoever sends them on',

@@ -6,7 +6,7 @@
 import { TypedEmitter } from '@pollwire/ethdev';
 import { PollwireError } from '@pollwire/native';
 import type { CloseReason, Ending, FdSocket } from '@pollwire/vhost-user';
-import { Acceptor, BackendSession, Connector } from '@pollwire/vhost-user';
+import { Acceptor, BackendSession, Connector, ProtocolFeature } from '@pollwire/vhost-user';
 import { VhostDevice } from './device.js';
 import { IMPLEMENTED_FEATURES, offeredFeatures } from './features.js';
 
@@ -20,8 +20,10 @@ export interface VhostOptions {
   readonly noReconnect?: boolean;
   /** Virtio features offered. Default: offeredFeatures(), that is all but the segmentation of what the driver sends. */
   readonly features?: bigint;
-  /** Of the possible protocol features, offer these. Default all. */
+  /** Of the possible protocol features, offer these. Default all but those that an option below switches on. */
   readonly protocolFeatures?: bigint;
+  /** A guest may arrive before its memory does (postcopy migration). Default false. */
+  readonly postcopy?: boolean;
 }
 
 /** Events of a {@link VhostSocket}. Each comes after the state has changed. */
@@ -130,12 +132,12 @@ export class VhostSocket extends TypedEmitter<VhostEvents> {
         this.emitSafe('destroy_connection', d, reason);
       },
     });
-    const { protocolFeatures } = this.#options;
+    const { protocolFeatures = ~0n, postcopy = false } = this.#options;
     const session = new BackendSession(socket, device, {
       features: this.#features,
       vringCount: this.queuePairs * 2,
       queueNum: this.queuePairs,
-      ...(protocolFeatures === undefined ? {} : { protocolFeatures }),
+      protocolFeatures: postcopy ? protocolFeatures : protocolFeatures & ~ProtocolFeature.PAGEFAULT,
     });
     device.session = session;
     this.#device = device;

@@ -20,6 +20,7 @@ export interface VhostPortArgs {
   readonly 'linear-buffer': boolean;
   readonly 'ext-buffer': boolean;
   readonly 'legacy-ol-flags': boolean;
+  readonly 'postcopy-support': boolean;
 }
 
 /** What front-ends that come and go may write into the log. */
@@ -58,6 +59,7 @@ export class VhostPort implements Device {
       queuePairs: queues,
       client,
       features: offeredFeatures({ tso, linear, external }),
+      postcopy: ctx.args['postcopy-support'],
     });
     this.#large = external ? createLargeBuffers(ctx.eal, ctx.name, queues) : undefined;
     this.#listen();
