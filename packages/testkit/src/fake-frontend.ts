@@ -23,6 +23,8 @@ export interface FakeFrontendOptions {
   readonly ringSize?: number;
   /** Virtio features to ack where offered. Default VERSION_1, MRG_RXBUF, INDIRECT_DESC, MQ. */
   readonly features?: bigint;
+  /** Protocol features to ack where offered. Default MQ, REPLY_ACK and STATUS. */
+  readonly protocolFeatures?: bigint;
   readonly memory?: GuestMemoryOptions;
   /** First ring index. Default 65500, so that wraps happen. */
   readonly start?: number;
@@ -58,7 +60,9 @@ export class FakeFrontend {
   /** Connects, negotiates and starts all rings with receive buffers posted. */
   static async connect(path: string, options: FakeFrontendOptions = {}): Promise<FakeFrontend> {
     const client = new FrontendClient(nativeSocket(sys.connectUnix(path)));
-    const negotiated = await negotiate(client, { features: options.features ?? DEFAULT_FEATURES });
+    const { features = DEFAULT_FEATURES, protocolFeatures } = options;
+    const wishes = { features, ...(protocolFeatures === undefined ? {} : { protocolFeatures }) };
+    const negotiated = await negotiate(client, wishes);
     const frontend = new FakeFrontend(client, negotiated, options);
     await frontend.#start();
     return frontend;

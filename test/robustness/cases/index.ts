@@ -1,6 +1,7 @@
 /** All cases of the socket harness. */
 import type { SocketCase } from '../case.js';
 import { DEVICE_LIFE } from './device-life.js';
+import { DEVICE_LOG } from './device-log.js';
 import { DEVICE_MEMORY } from './device-memory.js';
 import { DEVICE_MESSAGES } from './device-messages.js';
 import { DEVICE_NEGOTIATION } from './device-negotiation.js';
@@ -18,6 +19,7 @@ export const CASES: readonly SocketCase[] = [
   ...DEVICE_MESSAGES,
   ...DEVICE_NEGOTIATION,
   ...DEVICE_MEMORY,
+  ...DEVICE_LOG,
   ...DEVICE_VRING,
   ...DEVICE_RING,
   ...DEVICE_NET,

@@ -10,6 +10,8 @@ export interface GuestOptions {
   readonly packed?: boolean;
   /** Features beside VERSION_1. Default MRG_RXBUF and INDIRECT_DESC. */
   readonly features?: bigint;
+  /** Protocol features. Default REPLY_ACK and MQ. */
+  readonly protocol?: bigint;
   readonly size?: number;
 }
 
@@ -152,6 +154,7 @@ export class HostileGuest {
   /** 0: the guest receives; 1: it sends. */
   rings: readonly [GuestSide, GuestSide];
   readonly features: bigint;
+  readonly #protocol: bigint | undefined;
   readonly #kick: number[];
   readonly #call: number[];
   #open = true;
@@ -163,6 +166,7 @@ export class HostileGuest {
       Feature.VIRTIO_F_VERSION_1 |
       (options.features ?? Feature.VIRTIO_NET_F_MRG_RXBUF | Feature.VIRTIO_F_INDIRECT_DESC) |
       (packed ? Feature.VIRTIO_F_RING_PACKED : 0n);
+    this.#protocol = options.protocol;
     this.memory = new GuestMemory({ bytes: MEMORY });
     this.rings = [new GuestSide(this.memory, size, packed), new GuestSide(this.memory, size, packed)];
     this.#kick = this.rings.map(() => native.eventfdCreate());
@@ -203,7 +207,7 @@ export class HostileGuest {
   /** Negotiates, shares memory and starts both rings. */
   async start(): Promise<void> {
     const { peer } = this;
-    await peer.negotiate(this.features);
+    await peer.negotiate(this.features, this.#protocol);
     await this.#done('SET_MEM_TABLE', peer.ask('SET_MEM_TABLE', [this.region], [this.memory.fd]));
     for (const index of [0, 1] as const) await this.startRing(index);
   }
