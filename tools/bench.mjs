@@ -1,52 +1,65 @@
 // @ts-check
-// `npm run bench [-- --quick] [--json] [--rounds=N] [--cell=text]`: ours and DPDK's testpmd in turn in the same place, against the
-// same DPDK peer; best of the rounds, one table of ratios. Not a test: nothing fails on a number.
+// `npm run bench`: ours and DPDK's testpmd in turn in the same place, one table per part. Nothing fails on a number but `--gate`.
+//   --quick       headline cells, a few minutes; short forms of the other parts
+//   --part=LIST   cells, latency, stall, idle, growth (default: all of them; with --quick the cells)
+//   --cell=TEXT   cells whose name holds the text; --rounds=N
+//   --json[=FILE] the result for programs, on standard output or in a file
+//   --gate        the steady cells against tools/bench/recorded.json; --record writes that file
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { ALL, ALL_LOOPS, QUICK, QUICK_LOOPS } from './bench/cells.mjs';
-import { measure } from './bench/measure.mjs';
-import { machine, table } from './bench/report.mjs';
-import { measureSelfLoop } from './bench/self-loop.mjs';
+import { record, runGate } from './bench/gate.mjs';
+import { describeMachine, machine } from './bench/machine.mjs';
+import { chooseParts } from './bench/parts.mjs';
+import { missingPeer, peersRequired } from './bench/peer.mjs';
+import { say } from './bench/progress.mjs';
+import { ensure, explain } from './lib/setup.mjs';
 
-const { values } = parseArgs({
-  options: {
-    quick: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-    rounds: { type: 'string', default: '3' },
-    cell: { type: 'string' },
-  },
-});
-const rounds = Math.max(1, Number(values.rounds) || 1);
-const wanted = values.cell;
-/** @typedef {import('./bench/testpmd.mjs').Kind} Kind */
-/** @type {{ name: string, run(kind: Kind): Promise<number> }[]} */
-const jobs = [
-  ...(values.quick ? QUICK_LOOPS : ALL_LOOPS).map((cell) => ({
-    name: cell.name,
-    run: (/** @type {Kind} */ kind) => measureSelfLoop(kind, cell),
-  })),
-  ...(values.quick ? QUICK : ALL).map((cell) => ({
-    name: cell.name,
-    run: (/** @type {Kind} */ kind) => measure(cell, kind),
-  })),
-].filter(({ name }) => wanted === undefined || name.includes(wanted));
-
-/** @type {import('./bench/report.mjs').Row[]} */
-const rows = [];
-for (const { name, run } of jobs) {
-  let ours = 0;
-  let dpdk = 0;
-  for (let round = 1; round <= rounds; round++) {
-    ours = Math.max(ours, await run('pollwire'));
-    dpdk = Math.max(dpdk, await run('dpdk'));
-    console.error(`${name}: round ${round} of ${rounds}: ratio ${(ours / dpdk).toFixed(2)} so far`);
-  }
-  rows.push({ cell: name, ours, dpdk, ratio: ours / dpdk });
+function readArguments() {
+  // `--json` alone is standard output.
+  const args = process.argv.slice(2).map((arg) => (arg === '--json' ? '--json=-' : arg));
+  const text = /** @type {const} */ ({ type: 'string' });
+  const flag = /** @type {const} */ ({ type: 'boolean', default: false });
+  const options = { quick: flag, gate: flag, record: flag, json: text, rounds: text, cell: text, part: text };
+  const { values } = parseArgs({ args, options });
+  const rounds = values.rounds === undefined ? undefined : Math.max(1, Number(values.rounds) || 1);
+  return { ...values, rounds };
 }
-if (values.json) {
-  console.log(JSON.stringify({ machine: machine(), rounds, rows }, undefined, 2));
-} else {
-  const { cpu, kernel, node, dpdk, commit } = machine();
-  console.log(
-    `${cpu}, kernel ${kernel}, Node ${node}, DPDK ${dpdk}, commit ${commit}, best of ${rounds}\n\n${table(rows)}`,
-  );
+
+/** @param {ReturnType<typeof readArguments>} options */
+async function measureParts({ quick, part, json, ...rest }) {
+  const parts = chooseParts(part, quick);
+  const where = machine();
+  /** @type {Record<string, unknown>} */
+  const results = {};
+  const print = json === '-' ? () => {} : console.log;
+  print(`${describeMachine(where)}\n`);
+  for (const { name, part: run } of parts) {
+    const { title, text, data } = await run({ quick, ...rest });
+    results[name] = data;
+    print(`## ${title}\n\n${text}\n`);
+  }
+  const all = `${JSON.stringify({ machine: where, ...results }, undefined, 2)}\n`;
+  if (json === '-') process.stdout.write(all);
+  else if (json !== undefined) writeFileSync(json, all);
+}
+
+/** @param {ReturnType<typeof readArguments>} options @returns {Promise<number>} the exit code */
+async function main(options) {
+  const missing = missingPeer();
+  if (missing !== undefined) {
+    say(missing);
+    return options.gate && !peersRequired() ? 0 : 1;
+  }
+  await ensure({ flavours: ['release'], scope: 'all' });
+  if (options.record) await record(options.rounds);
+  else if (options.gate) return (await runGate()) ? 0 : 1;
+  else await measureParts(options);
+  return 0;
+}
+
+try {
+  process.exitCode = await main(readArguments());
+} catch (error) {
+  explain(error);
+  process.exitCode = 1;
 }

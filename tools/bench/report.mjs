@@ -1,41 +1,48 @@
 // @ts-check
-// The benchmark's table, for people and as JSON, with the machine it was measured on.
-import { execFileSync } from 'node:child_process';
-import { cpus, release } from 'node:os';
+// The table of cells, for people.
+import { ROLE_TEXTS } from './cells.mjs';
+import { fixed, millions, table } from './table.mjs';
 
-/** @typedef {{ cell: string, ours: number, dpdk: number, ratio: number }} Row */
+/** @typedef {import('./rounds.mjs').Row} Row */
 
-/** @param {string} command @param {string[]} args */
-function firstLine(command, args) {
-  try {
-    return (
-      execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).split('\n')[0] ??
-      ''
-    );
-  } catch {
-    return 'unknown';
-  }
-}
-
-export function machine() {
-  return {
-    cpu: `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}`,
-    kernel: release(),
-    node: process.version,
-    dpdk: firstLine('dpkg-query', ['-W', 'dpdk']),
-    commit: firstLine('git', ['rev-parse', '--short', 'HEAD']),
-  };
-}
-
-const mpps = (/** @type {number} */ value) => (value / 1e6).toFixed(2).padStart(8);
+const HEAD = [
+  'cell',
+  'ours M/s',
+  'DPDK M/s',
+  'ratio',
+  'ours cyc/pkt',
+  'DPDK cyc/pkt',
+  'limit M/s',
+  'limit cyc/pkt',
+];
 
 /** @param {Row[]} rows */
-export function table(rows) {
-  const width = Math.max(4, ...rows.map((row) => row.cell.length));
-  const head = `| ${'cell'.padEnd(width)} | ours M/s | DPDK M/s | ratio |\n|${'-'.repeat(width + 2)}|---------:|---------:|------:|`;
-  const body = rows.map(
-    (r) =>
-      `| ${r.cell.padEnd(width)} | ${mpps(r.ours)} | ${mpps(r.dpdk)} | ${r.ratio.toFixed(2).padStart(5)} |`,
+export function cellTable(rows) {
+  return table(
+    HEAD,
+    rows.map((row) => [
+      row.cell,
+      millions(row.ours),
+      millions(row.dpdk),
+      fixed(row.ratio),
+      fixed(row.cyclesOurs, 1),
+      fixed(row.cyclesDpdk, 1),
+      millions(row.limit),
+      fixed(row.cyclesLimit, 1),
+    ]),
   );
-  return [head, ...body].join('\n');
+}
+
+/** What one must know to read the table. @param {Row[]} rows @param {number} rounds */
+export function foot(rows, rounds) {
+  const roles = new Set(rows.map(({ role }) => role));
+  const texts = Object.entries(ROLE_TEXTS).filter(([role]) => roles.has(role));
+  return [
+    `Best of ${rounds} ${rounds === 1 ? 'round' : 'rounds'}, ours and DPDK's in turn; cycles per packet in the round with the fewest, those of`,
+    'the vhost side where both sides are measured.',
+    ...texts.map(([role, text]) => `${role}: ${text}.`),
+    'Both programs get the same options: mbufs of 2176 bytes, and of 9728 (--mbuf-size) for frames of 9000, so that a frame is one',
+    'buffer. In-order rings are without mergeable buffers. The limit is the copy of the same bytes through rings of the same shape on',
+    'one core.',
+  ].join('\n');
 }

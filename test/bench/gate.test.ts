@@ -1,0 +1,51 @@
+// The gate of CI: what it calls a regression, and that noise alone does not make one.
+import { readFileSync } from 'node:fs';
+import { gateCells } from '@pollwire/tools/bench/cells';
+import { gateTable, judge, passes, RECORDED } from '@pollwire/tools/bench/gate';
+import { describe, expect, it } from 'vitest';
+
+/** Answers with the given ratios, one after the other. */
+function measured(...ratios: number[]) {
+  let calls = 0;
+  const ratio = () => Promise.resolve(ratios[calls++] ?? Number.NaN);
+  return { ratio, calls: () => calls };
+}
+
+describe('the gate', () => {
+  it.each([
+    [2, 1.6, true],
+    [2, 1.59, false],
+    [2, 5, true],
+    [undefined, 0.1, true],
+  ])('recorded %s, now %d: passes %s', (recorded, now, ok) => expect(passes(recorded, now)).toBe(ok));
+
+  it('measures a good cell once', async () => {
+    const { ratio, calls } = measured(1.9);
+    expect(await judge(2, ratio)).toEqual({ now: 1.9, passed: true, repeated: false });
+    expect(calls()).toBe(1);
+  });
+
+  it('measures a bad one again and takes the better of the two', async () => {
+    expect(await judge(2, measured(0.5, 2.1).ratio)).toEqual({ now: 2.1, passed: true, repeated: true });
+    expect(await judge(2, measured(1.5, 0.5).ratio)).toEqual({ now: 1.5, passed: false, repeated: true });
+  });
+
+  it('shows what regressed', () => {
+    const text = gateTable([
+      { cell: 'a', recorded: 2, now: 1, passed: false },
+      { cell: 'b', recorded: undefined, now: 1, passed: true },
+    ]);
+    expect(text).toMatch(/^\| a +\| +2\.00 \| +1\.00 \| +50 % \| REGRESSED \|$/m);
+    expect(text).toMatch(/^\| b +\| +\| +1\.00 \| +\| +ok \|$/m);
+  });
+
+  it('has a recorded ratio for each of its cells, and where it comes from', () => {
+    const { context, ratios } = JSON.parse(readFileSync(RECORDED, 'utf8'));
+    expect(Object.keys(ratios).sort()).toEqual(
+      gateCells()
+        .map(({ name }) => name)
+        .sort(),
+    );
+    expect(Object.keys(context)).toEqual(expect.arrayContaining(['commit', 'cpu', 'kernel', 'node', 'dpdk']));
+  });
+});

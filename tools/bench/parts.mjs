@@ -1,0 +1,29 @@
+// @ts-check
+// The parts of the benchmark, in the order in which they run, and how their results are put together.
+import { cellsPart } from './cells-part.mjs';
+
+/**
+ * @typedef {{ quick: boolean, rounds?: number | undefined, cell?: string | undefined }} Options
+ * @typedef {{ title: string, text: string, data: unknown }} PartResult
+ * @typedef {(options: Options) => Promise<PartResult>} Part
+ */
+
+/** @type {Record<string, Part>} */
+export const PARTS = {
+  cells: cellsPart,
+};
+
+/**
+ * @param {string | undefined} text names between commas; default: all of them, or only the cells when it is to be quick
+ * @param {boolean} quick
+ * @throws Error naming what is unknown
+ */
+export function chooseParts(text, quick) {
+  const names = text === undefined ? (quick ? ['cells'] : Object.keys(PARTS)) : text.split(',');
+  return names.map((name) => {
+    const part = Object.hasOwn(PARTS, name) ? PARTS[name] : undefined;
+    if (part === undefined)
+      throw new Error(`--part=${name}: there is no such part; use ${Object.keys(PARTS).join(', ')}.`);
+    return { name, part };
+  });
+}

@@ -1,0 +1,162 @@
+// @ts-check
+// A testpmd at its prompt, DPDK's or ours. Both take the same arguments and the same commands, which is the point.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ROOT } from '../lib/paths.mjs';
+import { threadTimes } from './cpu-time.mjs';
+import { answerTo } from './parse.mjs';
+import { dpdkTestpmd } from './peer.mjs';
+
+const OURS = join(ROOT, 'packages/testpmd/bin/testpmd.mjs');
+const START_MS = 60_000;
+const COMMAND_MS = 30_000;
+const ECHO_MS = 2000;
+const QUIT_MS = 8000;
+let serial = 0;
+
+/**
+ * @typedef {'pollwire' | 'dpdk'} Kind
+ * @typedef {object} Start
+ * @property {Kind} kind
+ * @property {string[]} vdevs
+ * @property {string[]} [app] arguments after `--`
+ * @property {string[]} [eal] further arguments before it
+ * @property {0 | 1} [mainLcore] the lcore of the prompt; the other one forwards. Default 0.
+ * @property {number} [memory] MiB, default 512
+ */
+
+/** @param {Start} start */
+function commandLine({ kind, vdevs, app = [], eal = [], mainLcore = 0, memory = 512 }) {
+  const devices = vdevs.flatMap((one) => ['--vdev', one]);
+  const lcores = ['-l', '0,1', '--main-lcore', String(mainLcore)];
+  const common = [
+    ...lcores,
+    '--in-memory',
+    '-m',
+    String(memory),
+    '--no-pci',
+    '--single-file-segments',
+    ...eal,
+  ];
+  const prefix = `--file-prefix=pwb${process.pid}n${++serial}`;
+  const all = [...common, prefix, ...devices, '--', '-i', ...app];
+  // Without a line buffer DPDK's output stays where it is while no terminal reads it.
+  return kind === 'dpdk' ? ['stdbuf', '-oL', dpdkTestpmd(), ...all] : [process.execPath, OURS, ...all];
+}
+
+export class Program {
+  log = '';
+  /** Milliseconds from the start to the first prompt. */
+  startMs = 0;
+  #read = 0;
+  #child;
+  #ended;
+
+  /** @param {Start} start */
+  constructor(start) {
+    this.kind = start.kind;
+    const [command = '', ...args] = commandLine(start);
+    this.#child = spawn(command, args, { stdio: 'pipe', detached: true });
+    this.#ended = new Promise((resolve) => this.#child.once('close', resolve));
+    // A program that cannot be started, or that has gone, shows in the next command.
+    for (const end of [this.#child, this.#child.stdin])
+      end.on('error', (error) => this.#append(`${error}\n`));
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      stream.on('data', (chunk) => this.#append(String(chunk)));
+    }
+  }
+
+  /** Starts it and waits for the prompt. @param {Start} start @throws Error with its output when there is none */
+  static async start(start) {
+    const program = new Program(start);
+    const since = performance.now();
+    await program.#answer(undefined, START_MS);
+    program.startMs = performance.now() - since;
+    return program;
+  }
+
+  /** @param {string} text */
+  #append(text) {
+    this.log += text.replaceAll('\r', '');
+  }
+
+  get pid() {
+    return /** @type {number} */ (this.#child.pid);
+  }
+
+  get alive() {
+    return this.#child.exitCode === null && this.#child.signalCode === null && this.#child.pid !== undefined;
+  }
+
+  /** CPU nanoseconds of each thread so far. */
+  threadTimes() {
+    return threadTimes(this.pid);
+  }
+
+  /** Types a line and returns what it printed. @param {string} line */
+  async command(line) {
+    this.#read = this.log.length;
+    this.#child.stdin.write(`${line}\n`);
+    return this.#answer(line, COMMAND_MS);
+  }
+
+  /** Waits until `command` prints something that matches. @param {string} line @param {RegExp} wanted @param {number} ms */
+  async poll(line, wanted, ms) {
+    const end = performance.now() + ms;
+    for (;;) {
+      const text = await this.command(line);
+      if (wanted.test(text)) return text;
+      if (performance.now() > end)
+        throw new Error(`${this.kind}: "${line}" never printed ${wanted}:\n${text}`);
+      await sleep(50);
+    }
+  }
+
+  /** @param {string | undefined} line @param {number} ms @returns {Promise<string>} */
+  async #answer(line, ms) {
+    const began = performance.now();
+    for (;;) {
+      const waited = performance.now() - began;
+      // An event of DPDK's may land in the middle of its echo; then the next prompt has to do.
+      const answer = answerTo(this.log, this.#read, waited < ECHO_MS ? line : undefined);
+      if (answer !== undefined) return answer;
+      if (waited > ms || !this.alive) {
+        const when = line === undefined ? 'the start' : `"${line}"`;
+        const how = this.alive ? `no prompt after ${when} for ${ms} ms` : `ended at ${when}`;
+        const log = this.log.slice(-3000);
+        await this.quit();
+        throw new Error(`${this.kind}: ${how}:\n${log}`);
+      }
+      await sleep(2);
+    }
+  }
+
+  /** Ends it, whatever state it is in. */
+  async quit() {
+    if (this.#child.pid === undefined) return;
+    if (this.alive) this.#child.stdin.end('quit\n');
+    const timer = setTimeout(() => {
+      try {
+        process.kill(-this.pid, 'SIGKILL');
+      } catch {
+        // Already gone.
+      }
+    }, QUIT_MS);
+    await this.#ended;
+    clearTimeout(timer);
+  }
+}
+
+/** @param {number} ms */
+export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** A directory for sockets, removed by `remove()`. */
+export function socketDir() {
+  const dir = mkdtempSync(join(tmpdir(), 'pw-bench-'));
+  return {
+    path: (/** @type {string} */ name) => join(dir, name),
+    remove: () => rmSync(dir, { recursive: true, force: true }),
+  };
+}
