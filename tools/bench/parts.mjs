@@ -1,6 +1,9 @@
 // @ts-check
 // The parts of the benchmark, in the order in which they run, and how their results are put together.
 import { cellsPart } from './cells-part.mjs';
+import { idlePart } from './idle.mjs';
+import { latencyPart } from './latency.mjs';
+import { stallPart } from './stall.mjs';
 
 /**
  * @typedef {{ quick: boolean, rounds?: number | undefined, cell?: string | undefined }} Options
@@ -11,6 +14,9 @@ import { cellsPart } from './cells-part.mjs';
 /** @type {Record<string, Part>} */
 export const PARTS = {
   cells: cellsPart,
+  latency: latencyPart,
+  stall: stallPart,
+  idle: idlePart,
 };
 
 /**
