@@ -9,8 +9,17 @@ import {
   twoCore,
 } from '@pollwire/tools/bench/cells';
 import { busiest, total } from '@pollwire/tools/bench/cpu-time';
+import { memoryPer } from '@pollwire/tools/bench/growth';
+import { freeHugeMiB } from '@pollwire/tools/bench/hugepages';
 import { addLimits } from '@pollwire/tools/bench/limit';
-import { answerTo, cyclesPerPacket, meanFrame, portRate, procKiB } from '@pollwire/tools/bench/parse';
+import {
+  answerTo,
+  cyclesPerPacket,
+  freeHeapKiB,
+  meanFrame,
+  portRate,
+  procKiB,
+} from '@pollwire/tools/bench/parse';
 import { chooseParts } from '@pollwire/tools/bench/parts';
 import { Progress, span } from '@pollwire/tools/bench/progress';
 import { cellTable } from '@pollwire/tools/bench/report';
@@ -89,6 +98,18 @@ describe('what testpmd prints', () => {
   it('and /proc has sizes', () => {
     expect(procKiB('VmPeak:\t 1 kB\nVmRSS:\t  2048 kB\n', 'VmRSS')).toBe(2048);
     expect(procKiB('', 'VmRSS')).toBe(0);
+    const heap =
+      'Socket 0: size(M) total: 9 free: 1\nTotal   : size(M) total: 512.0 alloc: 43.5(8%) free: 468.5 \tcount alloc: 5  free: 1';
+    expect(freeHeapKiB(heap)).toBe(468.5 * 1024);
+    expect(freeHeapKiB('Command not found')).toBe(0);
+  });
+});
+
+describe('hugepages', () => {
+  it('are counted where they are free', () => {
+    const text = 'HugePages_Total:    1024\nHugePages_Free:      700\nHugepagesize:       2048 kB\n';
+    expect(freeHugeMiB(text)).toBe(1400);
+    expect(freeHugeMiB('MemTotal: 5 kB\n')).toBe(0);
   });
 });
 
@@ -183,5 +204,22 @@ describe('parts', () => {
     expect(chooseParts(undefined, true).map(({ name }) => name)).toEqual(['cells']);
     expect(chooseParts(undefined, false).length).toBeGreaterThanOrEqual(chooseParts(undefined, true).length);
     expect(() => chooseParts('cells,speed', false)).toThrow('--part=speed: there is no such part');
+  });
+});
+
+describe('growth', () => {
+  const row = (ports: number, queues: number, usedKiB?: number) => ({
+    kind: 'dpdk' as const,
+    ports,
+    queues,
+    ...(usedKiB === undefined ? { refused: 'too many' } : { usedKiB }),
+  });
+  const rows = [row(1, 1, 1000), row(8, 1, 1070), row(32, 1, 1310), row(64, 1), row(1, 8, 1014)];
+
+  it('is per port and per queue, as far as it could be measured', () => {
+    expect(memoryPer(rows, 'dpdk', 'ports')).toBe(10);
+    expect(memoryPer(rows, 'dpdk', 'queues')).toBe(2);
+    expect(memoryPer(rows, 'pollwire', 'ports')).toBeUndefined();
+    expect(memoryPer([row(1, 1, 5)], 'dpdk', 'ports')).toBeUndefined();
   });
 });

@@ -3,6 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpus, loadavg, release } from 'node:os';
 import { ROOT } from '../lib/paths.mjs';
+import { hugepages } from './hugepages.mjs';
 
 /** @param {string} command @param {string[]} args */
 function firstLine(command, args) {
@@ -17,7 +18,7 @@ function firstLine(command, args) {
   }
 }
 
-/** @typedef {{ cpu: string, kernel: string, node: string, dpdk: string, commit: string, load: number }} Machine */
+/** @typedef {{ cpu: string, kernel: string, node: string, dpdk: string, commit: string, load: number, memory: string }} Machine */
 
 /** @returns {Machine} */
 export function machine() {
@@ -31,10 +32,11 @@ export function machine() {
     dpdk,
     commit: `${firstLine('git', ['rev-parse', '--short', 'HEAD'])}${dirty}`,
     load: loadavg()[0] ?? 0,
+    memory: hugepages() ? 'hugepages' : 'ordinary memory',
   };
 }
 
 /** @param {Machine} machine */
-export function describeMachine({ cpu, kernel, node, dpdk, commit, load }) {
-  return `${cpu}, kernel ${kernel}, Node ${node}, DPDK ${dpdk}, commit ${commit}, load ${load.toFixed(1)} at the start`;
+export function describeMachine({ cpu, kernel, node, dpdk, commit, load, memory }) {
+  return `${cpu}, kernel ${kernel}, Node ${node}, DPDK ${dpdk}, commit ${commit}, ${memory}, load ${load.toFixed(1)} at the start`;
 }

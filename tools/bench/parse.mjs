@@ -63,3 +63,11 @@ export function answerTo(log, from, line) {
 export function procKiB(text, key) {
   return Number(new RegExp(`^${key}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0);
 }
+
+/**
+ * What DPDK's heap has reserved and not given out, KiB: `dump_socket_mem`. 0 where there is no such answer.
+ * @param {string} text
+ */
+export function freeHeapKiB(text) {
+  return Number(/^Total\s*:.*?\bfree: ([\d.]+)/m.exec(text)?.[1] ?? 0) * 1024;
+}

@@ -1,6 +1,7 @@
 // @ts-check
 // The parts of the benchmark, in the order in which they run, and how their results are put together.
 import { cellsPart } from './cells-part.mjs';
+import { growthPart } from './growth.mjs';
 import { idlePart } from './idle.mjs';
 import { latencyPart } from './latency.mjs';
 import { stallPart } from './stall.mjs';
@@ -17,6 +18,7 @@ export const PARTS = {
   latency: latencyPart,
   stall: stallPart,
   idle: idlePart,
+  growth: growthPart,
 };
 
 /**

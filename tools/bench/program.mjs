@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ROOT } from '../lib/paths.mjs';
 import { threadTimes } from './cpu-time.mjs';
+import { hugepages, MEMORY_MIB } from './hugepages.mjs';
 import { answerTo } from './parse.mjs';
 import { dpdkTestpmd } from './peer.mjs';
 
@@ -22,24 +23,17 @@ let serial = 0;
  * @property {Kind} kind
  * @property {string[]} vdevs
  * @property {string[]} [app] arguments after `--`
- * @property {string[]} [eal] further arguments before it
+ * @property {boolean} [ordinary] ordinary memory instead of hugepages; default: where there are too few of them
  * @property {0 | 1} [mainLcore] the lcore of the prompt; the other one forwards. Default 0.
- * @property {number} [memory] MiB, default 512
  */
 
 /** @param {Start} start */
-function commandLine({ kind, vdevs, app = [], eal = [], mainLcore = 0, memory = 512 }) {
+function commandLine({ kind, vdevs, app = [], ordinary = !hugepages(), mainLcore = 0 }) {
   const devices = vdevs.flatMap((one) => ['--vdev', one]);
   const lcores = ['-l', '0,1', '--main-lcore', String(mainLcore)];
-  const common = [
-    ...lcores,
-    '--in-memory',
-    '-m',
-    String(memory),
-    '--no-pci',
-    '--single-file-segments',
-    ...eal,
-  ];
+  // In DPDK, ordinary memory excludes --in-memory.
+  const kindOfMemory = ordinary ? ['--no-huge', '--no-shconf'] : ['--in-memory', '--single-file-segments'];
+  const common = [...lcores, ...kindOfMemory, '-m', String(MEMORY_MIB), '--no-pci'];
   const prefix = `--file-prefix=pwb${process.pid}n${++serial}`;
   const all = [...common, prefix, ...devices, '--', '-i', ...app];
   // Without a line buffer DPDK's output stays where it is while no terminal reads it.
