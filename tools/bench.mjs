@@ -12,7 +12,17 @@ import { describeMachine, machine } from './bench/machine.mjs';
 import { chooseParts } from './bench/parts.mjs';
 import { missingPeer, peersRequired } from './bench/peer.mjs';
 import { say } from './bench/progress.mjs';
+import { Unmet } from './lib/requirements.mjs';
 import { ensure, explain } from './lib/setup.mjs';
+
+/** @type {typeof parseArgs} */
+function parse(config) {
+  try {
+    return parseArgs(config);
+  } catch (error) {
+    throw new Unmet(`npm run bench: ${error instanceof Error ? error.message : error}`);
+  }
+}
 
 function readArguments() {
   // `--json` alone is standard output.
@@ -20,7 +30,7 @@ function readArguments() {
   const text = /** @type {const} */ ({ type: 'string' });
   const flag = /** @type {const} */ ({ type: 'boolean', default: false });
   const options = { quick: flag, gate: flag, record: flag, json: text, rounds: text, cell: text, part: text };
-  const { values } = parseArgs({ args, options });
+  const { values } = parse({ args, options });
   const rounds = values.rounds === undefined ? undefined : Math.max(1, Number(values.rounds) || 1);
   return { ...values, rounds };
 }

@@ -1,8 +1,11 @@
 // The gate of CI: what it calls a regression, and that noise alone does not make one.
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { gateCells } from '@pollwire/tools/bench/cells';
 import { gateTable, judge, passes, RECORDED } from '@pollwire/tools/bench/gate';
 import { describe, expect, it } from 'vitest';
+import { repoRoot } from '../harness/paths.js';
 
 /** Answers with the given ratios, one after the other. */
 function measured(...ratios: number[]) {
@@ -47,5 +50,33 @@ describe('the gate', () => {
         .sort(),
     );
     expect(Object.keys(context)).toEqual(expect.arrayContaining(['commit', 'cpu', 'kernel', 'node', 'dpdk']));
+  });
+});
+
+describe('npm run bench where dpdk-testpmd is missing', () => {
+  const run = (require: string, ...args: string[]) => {
+    const env = {
+      ...process.env,
+      POLLWIRE_REQUIRE_PEERS: require,
+      POLLWIRE_DPDK_TESTPMD: '/nonexistent/dpdk-testpmd',
+    };
+    const script = join(repoRoot, 'tools/bench.mjs');
+    return spawnSync(process.execPath, [script, ...args], { encoding: 'utf8', env });
+  };
+
+  it.each([
+    ['0', ['--gate'], 0],
+    ['1', ['--gate'], 1],
+    ['0', ['--quick'], 1],
+  ] as const)('POLLWIRE_REQUIRE_PEERS=%s %j ends with %d and the remedy', (require, args, code) => {
+    const { status, stderr } = run(require, ...args);
+    expect(stderr).toContain(
+      'There is no /nonexistent/dpdk-testpmd to measure against: apt-get install dpdk',
+    );
+    expect(status).toBe(code);
+  });
+
+  it('and a wrong option is one line', () => {
+    expect(run('0', '--speed').stderr).toMatch(/^npm run bench: Unknown option '--speed'[^\n]*\n$/);
   });
 });

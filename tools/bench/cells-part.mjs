@@ -1,5 +1,6 @@
 // @ts-check
 // The part of the benchmark that compares rates: cells in rounds, with the limit beside them. Called by tools/bench.mjs.
+import { Unmet } from '../lib/requirements.mjs';
 import { allCells, quickCells, select } from './cells.mjs';
 import { addLimits, measureLimits } from './limit.mjs';
 import { cellTable, foot } from './report.mjs';
@@ -9,7 +10,7 @@ import { runCells, TIMINGS } from './rounds.mjs';
 export async function cellsPart({ quick, rounds = quick ? 1 : 3, cell }) {
   const cells = select(quick ? quickCells() : allCells(), cell);
   if (cells.length === 0)
-    throw new Error(`No cell's name holds "${cell}"; names are like "self-loop split io 64 B 1q".`);
+    throw new Unmet(`No cell's name holds "${cell}"; names are like "self-loop split io 64 B 1q".`);
   const loops = cells.filter(({ role }) => role === 'self-loop');
   const limits = loops.length === 0 ? new Map() : await measureLimits(loops.map(({ size }) => size));
   const { rows, failed } = await runCells(cells, rounds, quick ? TIMINGS.quick : TIMINGS.full);

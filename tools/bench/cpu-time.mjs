@@ -1,5 +1,6 @@
 // @ts-check
-// CPU time of a process's threads as the kernel counts it, so that what else the machine does hardly shows in a rate.
+// CPU time of a process's threads as the kernel counts it, so that what else the machine does hardly shows in a rate, and is seen where it
+// shows in a delay.
 import { readdirSync, readFileSync } from 'node:fs';
 
 /**
@@ -19,6 +20,21 @@ export function threadTimes(pid) {
     }
   }
   return times;
+}
+
+/**
+ * Nanoseconds that all threads of `pid` were ready to run and had no CPU; 0 on a kernel without scheduler statistics.
+ * @param {number} pid
+ */
+export function waitedForCpu(pid) {
+  const tasks = `/proc/${pid}/task`;
+  return readdirSync(tasks).reduce((sum, id) => {
+    try {
+      return sum + (Number(readFileSync(`${tasks}/${id}/schedstat`, 'utf8').split(' ')[1]) || 0);
+    } catch {
+      return sum;
+    }
+  }, 0);
 }
 
 /** @param {string} task folder of one thread in /proc */

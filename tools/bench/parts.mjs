@@ -1,5 +1,7 @@
 // @ts-check
 // The parts of the benchmark, in the order in which they run, and how their results are put together.
+
+import { Unmet } from '../lib/requirements.mjs';
 import { cellsPart } from './cells-part.mjs';
 import { growthPart } from './growth.mjs';
 import { idlePart } from './idle.mjs';
@@ -31,7 +33,7 @@ export function chooseParts(text, quick) {
   return names.map((name) => {
     const part = Object.hasOwn(PARTS, name) ? PARTS[name] : undefined;
     if (part === undefined)
-      throw new Error(`--part=${name}: there is no such part; use ${Object.keys(PARTS).join(', ')}.`);
+      throw new Unmet(`--part=${name}: there is no such part; use ${Object.keys(PARTS).join(', ')}.`);
     return { name, part };
   });
 }

@@ -2,6 +2,7 @@
 // The longest stall of our forwarding loop: the gaps between two of its turns at half of its maximal load, and beside them what the machine
 // does by itself to a bare loop on the same core right before and after.
 import { readFileSync } from 'node:fs';
+import { waitedForCpu } from './cpu-time.mjs';
 import { generatorOn, maximalLoad } from './latency.mjs';
 import { runNative } from './native-program.mjs';
 import { PortProgram } from './port-program.mjs';
@@ -48,17 +49,21 @@ export async function stallPart({ quick }) {
     );
     const before = await bareLoop(seconds / 2);
     const stolen = stolenMs(CPU);
+    const waited = waitedForCpu(forwarder.pid);
     await forwarder.ask('forward', order);
     const load = await generator.ask('load', { size: 64, rate, warmUp, seconds });
     const gaps = await forwarder.ask('stop');
-    const stolenMeanwhile = stolenMs(CPU) - stolen;
+    const machine = {
+      stolenMs: stolenMs(CPU) - stolen,
+      waitedMs: (waitedForCpu(forwarder.pid) - waited) / 1e6,
+    };
     const after = await bareLoop(seconds / 2);
     const bare = {
       longestUs: Math.max(before.longestUs, after.longestUs),
       above: before.above + after.above,
       seconds: before.seconds + after.seconds,
     };
-    const data = { rate, seconds, forwarding: { ...gaps, stolenMs: stolenMeanwhile }, bare, load };
+    const data = { rate, seconds, forwarding: { ...gaps, ...machine }, bare, load };
     return { title: 'Longest stall', text: `${stallTable(data)}\n\n${FOOT}`, data };
   } finally {
     await generator?.end();
@@ -67,21 +72,23 @@ export async function stallPart({ quick }) {
   }
 }
 
-const FOOT = `Gaps between two turns of a loop on the same core. The bare loop only reads the clock: what it sees is the machine's own doing.`;
+const FOOT = `Gaps between two turns of a loop on the same core. The bare loop only reads the clock: what it sees is the machine's own
+doing. Without CPU: our threads were ready and others ran. Stolen: the hypervisor ran something else.`;
 
 /** @param {{ rate: number, seconds: number, forwarding: any, bare: any }} data */
 function stallTable({ rate, seconds, forwarding, bare }) {
   return table(
-    ['loop', 'seconds', 'longest gap us', `gaps above ${LIMIT_US} us`, 'stolen ms'],
+    ['loop', 'seconds', 'longest gap us', `gaps above ${LIMIT_US} us`, 'without CPU ms', 'stolen ms'],
     [
       [
         `our io at ${millions(rate)} M/s`,
         seconds,
         fixed(forwarding.longestUs, 0),
         forwarding.above,
+        fixed(forwarding.waitedMs, 1),
         forwarding.stolenMs,
       ],
-      ['a bare loop', bare.seconds, fixed(bare.longestUs, 0), bare.above, ''],
+      ['a bare loop', bare.seconds, fixed(bare.longestUs, 0), bare.above, '', ''],
     ],
   );
 }
