@@ -43,14 +43,17 @@ async function measureParts({ quick, part, json, ...rest }) {
   const results = {};
   const print = json === '-' ? () => {} : console.log;
   print(`${describeMachine(where)}\n`);
-  for (const { name, part: run } of parts) {
-    const { title, text, data } = await run({ quick, ...rest });
+  const all = () => `${JSON.stringify({ machine: where, ...results }, undefined, 2)}\n`;
+  const keep = (/** @type {string} */ name) => (/** @type {unknown} */ data) => {
     results[name] = data;
+    if (json !== undefined && json !== '-') writeFileSync(json, all());
+  };
+  for (const { name, part: run } of parts) {
+    const { title, text, data } = await run({ quick, ...rest, keep: keep(name) });
+    keep(name)(data);
     print(`## ${title}\n\n${text}\n`);
   }
-  const all = `${JSON.stringify({ machine: where, ...results }, undefined, 2)}\n`;
-  if (json === '-') process.stdout.write(all);
-  else if (json !== undefined) writeFileSync(json, all);
+  if (json === '-') process.stdout.write(all());
 }
 
 /** @param {ReturnType<typeof readArguments>} options @returns {Promise<number>} the exit code */

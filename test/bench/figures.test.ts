@@ -19,6 +19,7 @@ import {
   meanFrame,
   portRate,
   procKiB,
+  tornAnswer,
 } from '@pollwire/tools/bench/parse';
 import { chooseParts } from '@pollwire/tools/bench/parts';
 import { Progress, span } from '@pollwire/tools/bench/progress';
@@ -93,6 +94,14 @@ describe('what testpmd prints', () => {
     expect(answerTo(log.slice(0, -10), 9, 'stop')).toBeUndefined();
     expect(answerTo('EAL: text\ntestpmd> ', 0)).toBe('EAL: text\n');
     expect(answerTo('EAL: text\n', 0)).toBeUndefined();
+  });
+
+  it('is recognised where an event tore the prompt or the echo', () => {
+    expect(tornAnswer('port attach x\nDone\ntestpmd\nPort 0: link state change event\n> ', 0)).toBe(
+      'port attach x\nDone\n',
+    );
+    expect(tornAnswer('po\nPort 0: link state change event\nrt stop\nDone\ntestpmd> ', 0)).toMatch(/Done\n$/);
+    expect(tornAnswer('testpmd: create a new mbuf pool > \n', 0)).toBeUndefined();
   });
 
   it('and /proc has sizes', () => {

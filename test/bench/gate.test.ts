@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gateCells } from '@pollwire/tools/bench/cells';
-import { gateTable, judge, passes, RECORDED } from '@pollwire/tools/bench/gate';
+import { differences, gateTable, judge, passes, RECORDED } from '@pollwire/tools/bench/gate';
 import { describe, expect, it } from 'vitest';
 import { repoRoot } from '../harness/paths.js';
 
@@ -40,6 +40,12 @@ describe('the gate', () => {
     ]);
     expect(text).toMatch(/^\| a +\| +2\.00 \| +1\.00 \| +50 % \| REGRESSED \|$/m);
     expect(text).toMatch(/^\| b +\| +\| +1\.00 \| +\| +ok \|$/m);
+  });
+
+  it('says what differs from the machine of the recording', () => {
+    const here = { cpu: 'a', kernel: '1', node: '2', dpdk: '3', commit: '4', load: 0, memory: 'hugepages' };
+    expect(differences(here, { ...here, commit: '5', load: 3 })).toEqual([]);
+    expect(differences(here, { ...here, cpu: 'b' })).toEqual(['cpu was a and is b']);
   });
 
   it('has a recorded ratio for each of its cells, and where it comes from', () => {

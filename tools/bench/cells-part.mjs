@@ -7,13 +7,15 @@ import { cellTable, foot } from './report.mjs';
 import { runCells, TIMINGS } from './rounds.mjs';
 
 /** @param {import('./parts.mjs').Options} options @returns {Promise<import('./parts.mjs').PartResult>} */
-export async function cellsPart({ quick, rounds = quick ? 1 : 3, cell }) {
+export async function cellsPart({ quick, rounds = quick ? 1 : 3, cell, keep }) {
   const cells = select(quick ? quickCells() : allCells(), cell);
   if (cells.length === 0)
     throw new Unmet(`No cell's name holds "${cell}"; names are like "self-loop split io 64 B 1q".`);
   const loops = cells.filter(({ role }) => role === 'self-loop');
   const limits = loops.length === 0 ? new Map() : await measureLimits(loops.map(({ size }) => size));
-  const { rows, failed } = await runCells(cells, rounds, quick ? TIMINGS.quick : TIMINGS.full);
+  const { rows, failed } = await runCells(cells, rounds, quick ? TIMINGS.quick : TIMINGS.full, (soFar) =>
+    keep?.({ rounds, rows: addLimits(soFar, cells, limits), failed: [] }),
+  );
   const all = addLimits(rows, cells, limits);
   const missing = failed.map((one) => `not measured: ${one.cell}: ${one.reason.split('\n')[0]}`);
   return {

@@ -65,6 +65,18 @@ async function ratioOnce(cell) {
   return rowOf(cell, { ours, dpdk }).ratio;
 }
 
+/**
+ * What differs from the machine of the recording and may move ratios by itself.
+ * @param {import('./machine.mjs').Machine} recorded
+ * @param {import('./machine.mjs').Machine} now
+ */
+export function differences(recorded, now) {
+  const keys = /** @type {const} */ (['cpu', 'dpdk', 'memory']);
+  return keys
+    .filter((key) => recorded[key] !== now[key])
+    .map((key) => `${key} was ${recorded[key]} and is ${now[key]}`);
+}
+
 /** @returns {Promise<boolean>} whether every cell passed */
 export async function runGate() {
   const { context, ratios } = readRecorded();
@@ -78,6 +90,7 @@ export async function runGate() {
     verdicts.push({ cell: cell.name, recorded, now, passed });
     say(progress.step(`${cell.name}: ratio ${now.toFixed(2)}${repeated ? ' (measured twice)' : ''}`));
   }
+  const other = differences(context, machine());
   const failed = verdicts.filter(({ passed }) => !passed).length;
   console.log(
     `Ratios to DPDK's testpmd, recorded at ${context.commit} on ${context.cpu}:\n\n${gateTable(verdicts)}\n`,
@@ -87,6 +100,10 @@ export async function runGate() {
       ? 'bench gate: passed'
       : `bench gate: ${failed} of ${verdicts.length} cells below ${TOLERANCE} of the recorded ratio, twice each`,
   );
+  if (other.length > 0) {
+    console.log(`bench gate: another machine than the recorded one: ${other.join('; ')}.`);
+    if (failed > 0) console.log('If that explains it: npm run bench -- --record, on this one.');
+  }
   return failed === 0;
 }
 

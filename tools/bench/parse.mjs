@@ -56,6 +56,17 @@ export function answerTo(log, from, line) {
 }
 
 /**
+ * The same where an event of DPDK's has been printed in the middle of the echo or of the prompt, as other threads of it do: everything up
+ * to the first prompt, torn or not. Only for an answer that is complete by now.
+ * @param {string} log
+ * @param {number} from
+ */
+export function tornAnswer(log, from) {
+  const prompt = /testpmd(?!:)[^>]*> /.exec(log.slice(from));
+  return prompt === null ? undefined : log.slice(from, from + prompt.index);
+}
+
+/**
  * Value of a `Key:  123 kB` line of a file of /proc, in KiB.
  * @param {string} text
  * @param {string} key

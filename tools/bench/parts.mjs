@@ -9,7 +9,11 @@ import { latencyPart } from './latency.mjs';
 import { stallPart } from './stall.mjs';
 
 /**
- * @typedef {{ quick: boolean, rounds?: number | undefined, cell?: string | undefined }} Options
+ * @typedef {object} Options
+ * @property {boolean} quick
+ * @property {number | undefined} [rounds]
+ * @property {string | undefined} [cell]
+ * @property {(data: unknown) => void} [keep] called with what there is so far, so that a long run that is broken off leaves it
  * @typedef {{ title: string, text: string, data: unknown }} PartResult
  * @typedef {(options: Options) => Promise<PartResult>} Part
  */

@@ -7,13 +7,14 @@ import { join } from 'node:path';
 import { ROOT } from '../lib/paths.mjs';
 import { threadTimes } from './cpu-time.mjs';
 import { hugepages, MEMORY_MIB } from './hugepages.mjs';
-import { answerTo } from './parse.mjs';
+import { answerTo, tornAnswer } from './parse.mjs';
 import { dpdkTestpmd } from './peer.mjs';
 
 const OURS = join(ROOT, 'packages/testpmd/bin/testpmd.mjs');
 const START_MS = 60_000;
 const COMMAND_MS = 30_000;
-const ECHO_MS = 2000;
+/** When a complete answer has not been recognised by now, it was torn. */
+const TORN_MS = 3000;
 const QUIT_MS = 8000;
 let serial = 0;
 
@@ -41,7 +42,10 @@ function commandLine({ kind, vdevs, app = [], ordinary = !hugepages(), mainLcore
 }
 
 export class Program {
+  /** Both streams, for messages. */
   log = '';
+  /** Standard output: answers are looked for here, where DPDK's log does not land in the middle of them. */
+  #out = '';
   /** Milliseconds from the start to the first prompt. */
   startMs = 0;
   #read = 0;
@@ -57,9 +61,12 @@ export class Program {
     // A program that cannot be started, or that has gone, shows in the next command.
     for (const end of [this.#child, this.#child.stdin])
       end.on('error', (error) => this.#append(`${error}\n`));
-    for (const stream of [this.#child.stdout, this.#child.stderr]) {
-      stream.on('data', (chunk) => this.#append(String(chunk)));
-    }
+    this.#child.stderr.on('data', (chunk) => this.#append(String(chunk)));
+    this.#child.stdout.on('data', (chunk) => {
+      const text = String(chunk).replaceAll('\r', '');
+      this.#out += text;
+      this.#append(text);
+    });
   }
 
   /** Starts it and waits for the prompt. @param {Start} start @throws Error with its output when there is none */
@@ -73,7 +80,7 @@ export class Program {
 
   /** @param {string} text */
   #append(text) {
-    this.log += text.replaceAll('\r', '');
+    this.log += text;
   }
 
   get pid() {
@@ -91,7 +98,7 @@ export class Program {
 
   /** Types a line and returns what it printed. @param {string} line */
   async command(line) {
-    this.#read = this.log.length;
+    this.#read = this.#out.length;
     this.#child.stdin.write(`${line}\n`);
     return this.#answer(line, COMMAND_MS);
   }
@@ -113,8 +120,9 @@ export class Program {
     const began = performance.now();
     for (;;) {
       const waited = performance.now() - began;
-      // An event of DPDK's may land in the middle of its echo; then the next prompt has to do.
-      const answer = answerTo(this.log, this.#read, waited < ECHO_MS ? line : undefined);
+      const answer =
+        answerTo(this.#out, this.#read, line) ??
+        (waited > TORN_MS ? tornAnswer(this.#out, this.#read) : undefined);
       if (answer !== undefined) return answer;
       if (waited > ms || !this.alive) {
         const when = line === undefined ? 'the start' : `"${line}"`;

@@ -24,7 +24,7 @@ import { measureTwoCore } from './two-core.mjs';
 
 /** In full, and for a look. @type {Record<'full' | 'quick' | 'gate', Timing>} */
 export const TIMINGS = {
-  full: { warmUp: 2, counted: 4, cycles: 1 },
+  full: { warmUp: 1, counted: 4, cycles: 1 },
   quick: { warmUp: 1, counted: 2, cycles: 0.5 },
   gate: { warmUp: 1, counted: 2, cycles: 0 },
 };
@@ -58,7 +58,7 @@ function fewest(samples) {
  * @param {import('./cells.mjs').Cell[]} cells
  * @param {number} count rounds of each
  * @param {Timing} timing
- * @param {(row: Row) => void} [onRow] called with each row as it is ready
+ * @param {(rows: Row[]) => void} [onRow] called with the rows so far when there is another one
  * @returns {Promise<{ rows: Row[], failed: { cell: string, reason: string }[] }>} a cell that cannot be measured does not end the others
  */
 export async function runCells(cells, count, timing, onRow) {
@@ -76,9 +76,8 @@ export async function runCells(cells, count, timing, onRow) {
         const { ratio } = rowOf(cell, rounds);
         say(progress.step(`${cell.name}: round ${round} of ${count}, ratio ${ratio.toFixed(2)} so far`));
       }
-      const row = rowOf(cell, rounds);
-      rows.push(row);
-      onRow?.(row);
+      rows.push(rowOf(cell, rounds));
+      onRow?.(rows);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       failed.push({ cell: cell.name, reason });
