@@ -97,11 +97,10 @@ describe('what testpmd prints', () => {
   });
 
   it('is recognised where an event tore the prompt or the echo', () => {
-    expect(tornAnswer('port attach x\nDone\ntestpmd\nPort 0: link state change event\n> ', 0)).toBe(
-      'port attach x\nDone\n',
-    );
-    expect(tornAnswer('po\nPort 0: link state change event\nrt stop\nDone\ntestpmd> ', 0)).toMatch(/Done\n$/);
-    expect(tornAnswer('testpmd: create a new mbuf pool > \n', 0)).toBeUndefined();
+    const torn = 'port attach x\nDone\nte\ns\ntpmd>Port 0: link state change event\n ';
+    expect(tornAnswer(torn, 0)).toBe(torn);
+    expect(tornAnswer('po\nPort 0: link state change event\nrt stop\nDone\ntestpmd> ', 0)).toContain('Done');
+    expect(tornAnswer('port attach x\nDone\nte\ns\n', 0)).toBeUndefined();
   });
 
   it('and /proc has sizes', () => {

@@ -33,6 +33,13 @@ describe('the gate', () => {
     expect(await judge(2, measured(1.5, 0.5).ratio)).toEqual({ now: 1.5, passed: false, repeated: true });
   });
 
+  it('measures again what could not be measured, once', async () => {
+    let calls = 0;
+    const second = () => (calls++ === 0 ? Promise.reject(new Error('no prompt')) : Promise.resolve(2));
+    expect(await judge(2, second)).toEqual({ now: 2, passed: true, repeated: true });
+    await expect(judge(2, () => Promise.reject(new Error('no prompt')))).rejects.toThrow('no prompt');
+  });
+
   it('shows what regressed', () => {
     const text = gateTable([
       { cell: 'a', recorded: 2, now: 1, passed: false },

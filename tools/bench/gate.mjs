@@ -29,14 +29,18 @@ const RECORD_ROUNDS = 3;
 export const passes = (recorded, now) => recorded === undefined || now >= TOLERANCE * recorded;
 
 /**
- * Measures a cell, and once more if it seems to have regressed; the better of the two counts.
+ * Measures a cell, and once more if it seems to have regressed or could not be measured; the better of the two counts.
  * @param {number | undefined} recorded
  * @param {() => Promise<number>} ratio
  * @returns {Promise<{ now: number, passed: boolean, repeated: boolean }>}
+ * @throws what the second measurement throws
  */
 export async function judge(recorded, ratio) {
-  const first = await ratio();
-  if (passes(recorded, first)) return { now: first, passed: true, repeated: false };
+  const first = await ratio().catch((error) => {
+    say(`measuring again: ${error instanceof Error ? error.message.split('\n')[0] : error}`);
+    return 0;
+  });
+  if (first > 0 && passes(recorded, first)) return { now: first, passed: true, repeated: false };
   const now = Math.max(first, await ratio());
   return { now, passed: passes(recorded, now), repeated: true };
 }

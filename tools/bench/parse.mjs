@@ -55,15 +55,21 @@ export function answerTo(log, from, line) {
   return end < 0 ? undefined : log.slice(at + echo.length, end);
 }
 
+/** How much of a torn prompt and what tore it is looked at. */
+const TORN_LENGTH = 120;
+
 /**
- * The same where an event of DPDK's has been printed in the middle of the echo or of the prompt, as other threads of it do: everything up
- * to the first prompt, torn or not. Only for an answer that is complete by now.
+ * The same where another thread of DPDK's has printed in the middle of the echo or of the prompt, which it writes letter by letter:
+ * everything, once all letters of a prompt stand in order near the end. Only for an answer that must be complete by now.
  * @param {string} log
  * @param {number} from
  */
 export function tornAnswer(log, from) {
-  const prompt = /testpmd(?!:)[^>]*> /.exec(log.slice(from));
-  return prompt === null ? undefined : log.slice(from, from + prompt.index);
+  const text = log.slice(from);
+  const end = text.slice(-TORN_LENGTH);
+  let at = 0;
+  for (const letter of end) if (letter === PROMPT[at]) at++;
+  return at === PROMPT.length ? text : undefined;
 }
 
 /**

@@ -36,7 +36,8 @@ function commandLine({ kind, vdevs, app = [], ordinary = !hugepages(), mainLcore
   const kindOfMemory = ordinary ? ['--no-huge', '--no-shconf'] : ['--in-memory', '--single-file-segments'];
   const common = [...lcores, ...kindOfMemory, '-m', String(MEMORY_MIB), '--no-pci'];
   const prefix = `--file-prefix=pwb${process.pid}n${++serial}`;
-  const all = [...common, prefix, ...devices, '--', '-i', ...app];
+  // Events are printed by other threads, in the middle of an answer or of the prompt.
+  const all = [...common, prefix, ...devices, '--', '-i', '--mask-event=all', ...app];
   // Without a line buffer DPDK's output stays where it is while no terminal reads it.
   return kind === 'dpdk' ? ['stdbuf', '-oL', dpdkTestpmd(), ...all] : [process.execPath, OURS, ...all];
 }
