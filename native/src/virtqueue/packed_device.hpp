@@ -35,6 +35,13 @@ class PackedDevice {
   // There is no index in memory to go on from.
   void adoptUsed() noexcept {}
 
+  // Continues where `other` stands, whose ring lies elsewhere now.
+  void takeOver(const PackedDevice& other) noexcept {
+    avail_ = other.avail_;
+    used_ = other.used_;
+    unsignalled_ = other.unsignalled_;
+  }
+
   std::uint32_t size() const noexcept { return size_; }
   std::uint32_t nextAvail() const noexcept { return packed::withWrap(avail_.position, avail_.wrap); }
   std::uint32_t usedIdx() const noexcept { return packed::withWrap(used_.position, used_.wrap); }
@@ -125,18 +132,18 @@ class PackedDevice {
     // They are those that the heads were just read from.
   }
 
-  // Translates the whole chain into `pieces` (appended). A list is copied here once more; the shape must
-  // still be the one that gather() saw, so that the outcome is one snapshot of it.
-  template <typename Space>
-  ChainVerdict walk(const Head& head, Access access, Space& space, PieceList& pieces) const noexcept {
-    if (head.flags & kDescIndirect) return walkIndirect(head, access, space, pieces);
+  // Shows every element of the chain to `sink(addr, len, isWrite)`, in order. Ends early with what `sink`
+  // answers beside kGood. A list is copied here once more; the shape must still be the one that gather() saw,
+  // so that the outcome is one snapshot of it.
+  template <typename Space, typename Sink>
+  ChainVerdict each(const Head& head, Space& space, Sink&& sink) const noexcept {
+    if (head.flags & kDescIndirect) return eachOfTable(head, space, sink);
     std::uint64_t addr = head.addr;
     std::uint32_t len = head.len;
     std::uint16_t flags = head.flags;
     Cursor at{head.next, false};
     for (std::uint32_t i = 0;; i++) {
-      if (((flags & kDescWrite) != 0) != (access == Access::kWrite)) return ChainVerdict::kBadChain;
-      const ChainVerdict verdict = addElement(space, addr, len, access, pieces);
+      const ChainVerdict verdict = sink(addr, len, (flags & kDescWrite) != 0);
       if (verdict != ChainVerdict::kGood) return verdict;
       const bool last = i + 1u == head.count;
       if (((flags & kDescNext) != 0) == last) return ChainVerdict::kBadChain;
@@ -149,6 +156,17 @@ class PackedDevice {
       // §2.8.7: a list is of one kind.
       if (flags & kDescIndirect) return ChainVerdict::kBadChain;
     }
+  }
+
+  // Translates the whole chain, which has one direction, into `pieces` (appended).
+  template <typename Space>
+  ChainVerdict walk(const Head& head, Access access, Space& space, PieceList& pieces) const noexcept {
+    // DPDK's driver leaves WRITE on table elements of what it sends. They are only read, which does no harm.
+    const bool anyDirection = access == Access::kRead && (head.flags & kDescIndirect) != 0;
+    return each(head, space, [&](std::uint64_t addr, std::uint32_t len, bool isWrite) noexcept {
+      if (!anyDirection && isWrite != (access == Access::kWrite)) return ChainVerdict::kBadChain;
+      return addElement(space, addr, len, access, pieces);
+    });
   }
 
   // Writes the used descriptor `position` entries after those already published: `len` bytes were written
@@ -244,8 +262,8 @@ class PackedDevice {
     return kBroken;
   }
 
-  template <typename Space>
-  ChainVerdict walkIndirect(const Head& head, Access access, Space& space, PieceList& pieces) const noexcept {
+  template <typename Space, typename Sink>
+  ChainVerdict eachOfTable(const Head& head, Space& space, Sink& sink) const noexcept {
     // §2.8.7: negotiated, alone, a multiple of 16 bytes, no longer than the ring.
     if (!indirect_ || head.count != 1 || (head.flags & kDescNext) != 0) return ChainVerdict::kBadChain;
     if (head.len == 0 || head.len % sizeof(packed::Desc) != 0) return ChainVerdict::kBadChain;
@@ -260,9 +278,7 @@ class PackedDevice {
       // for a table inside a table, which nobody means.
       const std::uint16_t flags = packed::flagsOf(copy.word);
       if (flags & kDescIndirect) return ChainVerdict::kBadChain;
-      // DPDK's driver leaves WRITE on elements of what it sends. They are only read, which does no harm.
-      if (access == Access::kWrite && (flags & kDescWrite) == 0) return ChainVerdict::kBadChain;
-      const ChainVerdict verdict = addElement(space, copy.addr, packed::lenOf(copy.word), access, pieces);
+      const ChainVerdict verdict = sink(copy.addr, packed::lenOf(copy.word), (flags & kDescWrite) != 0);
       if (verdict != ChainVerdict::kGood) return verdict;
     }
     return ChainVerdict::kGood;

@@ -119,15 +119,15 @@ class SplitDevice {
     return count;
   }
 
-  // Translates the whole chain into `pieces` (appended): descriptors of the ring, then at most one indirect
-  // table. Bounded by the ring size and by what `pieces` takes.
-  template <typename Space>
-  ChainVerdict walk(const Head& head, Access access, Space& space, PieceList& pieces) const noexcept {
+  // Shows every element of the chain to `sink(addr, len, isWrite)`, in order: descriptors of the ring, then at
+  // most one indirect table. Ends early with what `sink` answers beside kGood. Bounded by the ring size.
+  template <typename Space, typename Sink>
+  ChainVerdict each(const Head& head, Space& space, Sink&& sink) const noexcept {
     split::Desc desc{head.addr, head.len, head.flags, head.next};
     const split::Desc* table = desc_;
     std::uint32_t tableSize = size_;
     alignas(split::Desc) std::byte copied[kMaxCopiedTable * sizeof(split::Desc)];
-    const std::uint64_t before = pieces.bytes();
+    std::uint64_t bytes = 0;
     for (std::uint32_t budget = size_; budget > 0; budget--) {
       if (PW_UNLIKELY((desc.flags & split::kIndirect) != 0)) {
         // §2.7.5.3: negotiated, the last of its chain, a multiple of 16 bytes, not inside another. WRITE
@@ -143,17 +143,28 @@ class SplitDevice {
         desc = load(table);
         if (desc.flags & split::kIndirect) return ChainVerdict::kBadChain;
       }
-      if (((desc.flags & split::kWrite) != 0) != (access == Access::kWrite)) return ChainVerdict::kBadChain;
-      const ChainVerdict verdict = addElement(space, desc.addr, desc.len, access, pieces);
+      const ChainVerdict verdict = sink(desc.addr, desc.len, (desc.flags & split::kWrite) != 0);
       if (PW_UNLIKELY(verdict != ChainVerdict::kGood)) return verdict;
+      bytes += desc.len;
       if ((desc.flags & split::kNext) == 0) {
         // §2.7.4.2: a chain holds less than 2^32 bytes.
-        return pieces.bytes() - before <= UINT32_MAX ? ChainVerdict::kGood : ChainVerdict::kBadChain;
+        return bytes <= UINT32_MAX ? ChainVerdict::kGood : ChainVerdict::kBadChain;
       }
       if (desc.next >= tableSize) return ChainVerdict::kBadChain;
       desc = load(table + desc.next);
     }
     return ChainVerdict::kBadChain;
+  }
+
+  // Translates the whole chain, which has one direction, into `pieces` (appended). Bounded by the ring size
+  // and by what `pieces` takes.
+  template <typename Space>
+  ChainVerdict walk(const Head& head, Access access, Space& space, PieceList& pieces) const noexcept {
+    return each(head, space,
+                [&](std::uint64_t addr, std::uint32_t len, bool isWrite) noexcept {
+      if (isWrite != (access == Access::kWrite)) return ChainVerdict::kBadChain;
+      return addElement(space, addr, len, access, pieces);
+    });
   }
 
   // Writes the used element `position` after those already published: `len` bytes were written into the
