@@ -13,6 +13,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   addPorts(env, exports);
   addNetDevices(env, exports);
   addVhost(env, exports);
+  addVhostChains(env, exports);
   addVirtio(env, exports);
   addSys(env, exports);
   addWatch(env, exports);

@@ -15,6 +15,7 @@ void addSlots(Napi::Env env, Napi::Object exports);
 void addPorts(Napi::Env env, Napi::Object exports);
 void addNetDevices(Napi::Env env, Napi::Object exports);
 void addVhost(Napi::Env env, Napi::Object exports);
+void addVhostChains(Napi::Env env, Napi::Object exports);
 void addVirtio(Napi::Env env, Napi::Object exports);
 void addSys(Napi::Env env, Napi::Object exports);
 void addWatch(Napi::Env env, Napi::Object exports);

@@ -3,10 +3,9 @@
 #include <memory>
 #include <mutex>
 
-#include "vhost/vhost_device.hpp"
-
 #include "binding/addon.hpp"
 #include "binding/args.hpp"
+#include "binding/vhost_devices.hpp"
 
 namespace pollwire::binding {
 
@@ -19,7 +18,11 @@ std::mutex devicesLock;
 // Never destroyed at exit: the kernel gives everything back, and lcores may still be polling.
 auto& devices = *new std::map<std::uint32_t, std::unique_ptr<vhost::Device>>();
 
-vhost::Device& deviceOf(const Napi::CallbackInfo& info) {
+vhost::Device& deviceOf(const Napi::CallbackInfo& info) { return vhostDeviceOf(info); }
+
+}  // namespace
+
+vhost::Device& vhostDeviceOf(const Napi::CallbackInfo& info) {
   const std::uint32_t id = u32(info, 0, "device");
   const std::lock_guard<std::mutex> hold(devicesLock);
   const auto found = devices.find(id);
@@ -27,6 +30,8 @@ vhost::Device& deviceOf(const Napi::CallbackInfo& info) {
     raise(info.Env(), Status(StatusCode::kNotFound, "there is no vhost device " + std::to_string(id)));
   return *found->second;
 }
+
+namespace {
 
 std::uint32_t ringOf(const Napi::CallbackInfo& info) { return u32(info, 1, "ring"); }
 

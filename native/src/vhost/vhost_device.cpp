@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 #include "ethdev/slot_table.hpp"
@@ -133,13 +134,17 @@ std::vector<std::uint32_t> Device::swapMemory(std::shared_ptr<const RegionTable>
     if (ring->queue.slot != nullptr) ring->queue.slot->close(kSlotRingStopped);
     auto translated = openRing(ring->config, *table, baseOf(ring->queue.ring), !postcopy_.active());
     if (translated.ok()) {
-      auto* moved = std::get_if<SplitDevice>(&*translated);
-      if (moved != nullptr) moved->takeOver(std::get<SplitDevice>(ring->queue.ring));
+      std::visit(
+          [&translated](const auto& old) {
+            if (auto* moved = std::get_if<std::decay_t<decltype(old)>>(&*translated)) moved->takeOver(old);
+          },
+          ring->queue.ring);
       ring->queue.ring = *translated;
       useMemory(*ring, *table);
     } else {
       ring->base = baseOf(ring->queue.ring);
       ring->started = false;
+      if (ring->chains != nullptr) ring->chains->forget();
       ring->queue.broken.store("MEMORY_GONE");
       if (ring->queue.counters != nullptr) ring->queue.counters->add(kBROKEN, 1);
       stopped.push_back(ring->queue.index);
@@ -158,6 +163,7 @@ Status Device::bind(std::uint32_t index, std::uint32_t slot, Direction direction
   Ring& ring = **found;
   if (ring.queue.slot != nullptr)
     return Status(StatusCode::kBusy, nameOf(ring) + " is bound to a queue already");
+  if (ring.chains != nullptr) return Status(StatusCode::kBusy, nameOf(ring) + " serves requests");
   BurstSlot* target = slots::byId(slot);
   if (target == nullptr || target->counters() == nullptr)
     return noSuch("there is no queue slot " + std::to_string(slot));
@@ -268,6 +274,7 @@ Result<std::uint32_t> Device::stopRing(std::uint32_t index) {
   Ring& ring = **found;
   if (!ring.started) return ring.base;
   if (ring.queue.slot != nullptr) ring.queue.slot->close(kSlotRingStopped);
+  if (ring.chains != nullptr) ring.chains->forget();
   ring.base = baseOf(ring.queue.ring);
   ring.started = false;
   ring.queue.ring = SplitDevice();
@@ -360,6 +367,21 @@ Result<RingState> Device::state(std::uint32_t index) const {
         ring.queue.ring);
   }
   return state;
+}
+
+Result<ChainQueue*> Device::chains(std::uint32_t index) {
+  auto found = ringAt(index);
+  if (!found) return found.status();
+  Ring& ring = **found;
+  if (ring.queue.slot != nullptr) return Status(StatusCode::kBusy, nameOf(ring) + " is bound to a queue");
+  if (ring.chains == nullptr) ring.chains = std::make_unique<ChainQueue>(ring.queue);
+  return ring.chains.get();
+}
+
+Result<int> Device::kickFd(std::uint32_t index) {
+  auto found = ringAt(index);
+  if (!found) return found.status();
+  return (*found)->kick.get();
 }
 
 Status Device::inject(std::uint32_t index, std::vector<std::byte> frame) {

@@ -13,6 +13,7 @@
 #include "guest/postcopy.hpp"
 #include "guest/regions.hpp"
 #include "sys/fd.hpp"
+#include "vhost/chain_queue.hpp"
 #include "vhost/ring_setup.hpp"
 #include "vhost/vhost_queue.hpp"
 
@@ -80,6 +81,11 @@ class Device {
   Status postcopyReady();
   // Wakes whoever still waits for a page.
   void postcopyEnd() noexcept;
+  // Requests of a ring that no slot serves. The pointer lives as long as the device; nothing can be taken while
+  // the ring is stopped or disabled.
+  Result<ChainQueue*> chains(std::uint32_t ring);
+  // -1: the driver's kicks have no descriptor. Stays the device's, until the next setKick.
+  Result<int> kickFd(std::uint32_t ring);
   // `frame` is the next thing that rx bursts of this ring return.
   Status inject(std::uint32_t ring, std::vector<std::byte> frame);
 
@@ -94,6 +100,8 @@ class Device {
     std::uint32_t slot = ~0u;
     Fd kick;
     Fd call;
+    // Made when somebody asks for it; a ring has either this or a slot.
+    std::unique_ptr<ChainQueue> chains;
   };
 
   Result<Ring*> ringAt(std::uint32_t ring);

@@ -6,8 +6,9 @@ namespace pollwire::vhost {
 
 void Queue::breakRing(const char* reason) noexcept {
   broken.store(reason);
-  counters->add(kBROKEN, 1);
-  slot->closeFromInside(kSlotBroken);
+  // A ring of requests has neither.
+  if (counters != nullptr) counters->add(kBROKEN, 1);
+  if (slot != nullptr) slot->closeFromInside(kSlotBroken);
   events::push(events::Event{events::Type::kRingBroken, events::Side::kVhost, device, index, reason});
 }
 
