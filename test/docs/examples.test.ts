@@ -1,6 +1,7 @@
 /** Every example runs, does what it says, and ends by itself with exit code 0. Guests are fake front-ends. */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { FakeFrontend, makeFrame } from '@pollwire/testkit';
+import { FakeFrontend, makeFrame, RequestFrontend } from '@pollwire/testkit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { repoRoot } from '../harness/paths.js';
 import type { ManagedProcess } from '../harness/process.js';
@@ -121,6 +122,72 @@ describe('examples', () => {
     await frontend.close();
     await expectGoodEnd(child);
     expect(child.text).toMatch(/device \d+: features 0x\w+\ndevice \d+ stopped\n3 packets answered\n/);
+  });
+
+  it('vhost-user-blk answers every request, bad ones with a status byte (A71)', {
+    timeout: 60 * SECONDS,
+  }, async () => {
+    const [file, socket] = [scope.path('disk'), scope.path('s')];
+    writeFileSync(
+      file,
+      Uint8Array.from({ length: 8 * 512 + 100 }, (_, i) => i >> 9),
+    );
+    const child = start('examples/dist/vhost-user-blk.js', file, socket, '--queues', '2');
+    await child.waitFor(/8 sectors of/, 30 * SECONDS);
+    const driver = await RequestFrontend.connect(socket, { rings: 2 });
+    scope.onClose(() => driver.close());
+    /** A request of type and sector, with data behind its header; what came back ends with the status. */
+    const ask = async (type: number, sector: bigint, data: Uint8Array, room: number) => {
+      const bytes = new Uint8Array(16 + data.length);
+      const view = new DataView(bytes.buffer);
+      view.setUint32(0, type, true);
+      view.setBigUint64(8, sector, true);
+      bytes.set(data, 16);
+      const answer = await driver.request(bytes, room, Number(sector & 1n));
+      return { ...answer, status: answer.data.at(-1) };
+    };
+    const none = new Uint8Array(0);
+    const sectors = (count: number, value: number) => new Uint8Array(count * 512).fill(value);
+    const [ok, failed, unsupported] = [0, 1, 2];
+
+    const config = new DataView((await driver.client.getConfig(0, 60)).buffer);
+    expect([config.getBigUint64(0, true), config.getUint16(34, true)]).toEqual([8n, 2]);
+    expect(await ask(0, 3n, none, 513)).toEqual({
+      length: 513,
+      data: Uint8Array.of(...sectors(1, 3), 0),
+      status: ok,
+    });
+    expect(await ask(1, 6n, sectors(2, 9), 1)).toMatchObject({ length: 1, status: ok });
+    expect(await ask(4, 0n, none, 1)).toMatchObject({ length: 1, status: ok });
+    expect([...readFileSync(file)].slice(5 * 512)).toEqual([
+      ...sectors(1, 5),
+      ...sectors(2, 9),
+      ...Array(100).fill(8),
+    ]);
+    const id = await ask(8, 0n, none, 21);
+    expect([id.status, new TextDecoder().decode(id.data.subarray(0, 5))]).toEqual([ok, 'disk\0']);
+
+    // Out of range, by one sector and by far; parts of sectors; wrong sizes; unknown types; too short for a header.
+    for (const [type, sector, data, room] of [
+      [0, 8n, none, 513],
+      [0, 7n, none, 1025],
+      [0, (1n << 64n) - 1n, none, 513],
+      [0, 0n, none, 512],
+      [1, 8n, sectors(1, 1), 1],
+      [1, (1n << 55n) - 1n, sectors(2, 1), 1],
+      [1, 0n, new Uint8Array(511), 1],
+      [8, 0n, none, 20],
+    ] as const) {
+      expect((await ask(type, sector, data, room)).status, `${type} ${sector} ${room}`).toBe(failed);
+    }
+    expect((await ask(99, 0n, none, 1)).status).toBe(unsupported);
+    expect((await driver.request(new Uint8Array(15), 1)).data).toEqual(Uint8Array.of(failed));
+    expect((await driver.request(new Uint8Array(16), 0)).length).toBe(0);
+    expect((await ask(0, 7n, none, 513)).status).toBe(ok);
+    await driver.close();
+    child.signal('SIGINT');
+    await expectGoodEnd(child);
+    expect(child.text).not.toMatch(/failed|broken/);
   });
 
   it('custom-driver loses every tenth packet under testpmd', { timeout: 60 * SECONDS }, async () => {

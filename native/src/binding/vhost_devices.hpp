@@ -1,5 +1,5 @@
-// The vhost devices of the process, by the number that TypeScript knows them by. Kept by vhost.cpp, used by the
-// other files of binding/ that deal with them.
+// The vhost devices of the process, by the number that TypeScript knows them by. Kept by vhost.cpp, used by
+// the other files of binding/ that deal with them.
 #pragma once
 
 #include <napi.h>

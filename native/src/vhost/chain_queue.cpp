@@ -85,7 +85,8 @@ std::uint32_t ChainQueue::eachPiece(std::uint32_t token, Access access, std::uin
       offset -= element.len;
       continue;
     }
-    const auto want = static_cast<std::uint32_t>(std::min<std::uint64_t>(element.len - offset, length - done));
+    const auto want =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(element.len - offset, length - done));
     PieceList pieces;
     if (!queue_->space.collect(element.addr + offset, want, access, pieces)) {
       stats_.badAddresses++;
@@ -103,9 +104,10 @@ std::uint32_t ChainQueue::eachPiece(std::uint32_t token, Access access, std::uin
 
 std::uint32_t ChainQueue::read(std::uint32_t token, std::uint64_t offset, std::span<std::byte> bytes) {
   if (bytes.empty()) return 0;
-  const std::uint32_t done = eachPiece(
-      token, Access::kRead, offset, bytes.size(),
-      [bytes](const std::byte* data, std::uint32_t at, std::uint32_t n) { std::memcpy(&bytes[at], data, n); });
+  const std::uint32_t done = eachPiece(token, Access::kRead, offset, bytes.size(),
+                                       [bytes](const std::byte* data, std::uint32_t at, std::uint32_t n) {
+                                         std::memcpy(&bytes[at], data, n);
+                                       });
   stats_.bytesRead += done;
   return done;
 }

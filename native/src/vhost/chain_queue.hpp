@@ -1,6 +1,6 @@
-// Descriptor chains of one ring for code that answers requests (a disk, not a network card): chains are taken,
-// read and written in parts, and answered in any order. Made by Device for a ring that no burst slot serves;
-// control plane only, one thread at a time.
+// Descriptor chains of one ring for code that answers requests (a disk, not a network card): chains are
+// taken, read and written in parts, and answered in any order. Made by Device for a ring that no burst slot
+// serves; control plane only, one thread at a time.
 #pragma once
 
 #include <cstddef>

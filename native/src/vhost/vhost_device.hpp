@@ -81,8 +81,8 @@ class Device {
   Status postcopyReady();
   // Wakes whoever still waits for a page.
   void postcopyEnd() noexcept;
-  // Requests of a ring that no slot serves. The pointer lives as long as the device; nothing can be taken while
-  // the ring is stopped or disabled.
+  // Requests of a ring that no slot serves. The pointer lives as long as the device; nothing can be taken
+  // while the ring is stopped or disabled.
   Result<ChainQueue*> chains(std::uint32_t ring);
   // -1: the driver's kicks have no descriptor. Stays the device's, until the next setKick.
   Result<int> kickFd(std::uint32_t ring);

@@ -119,8 +119,8 @@ class SplitDevice {
     return count;
   }
 
-  // Shows every element of the chain to `sink(addr, len, isWrite)`, in order: descriptors of the ring, then at
-  // most one indirect table. Ends early with what `sink` answers beside kGood. Bounded by the ring size.
+  // Shows every element of the chain to `sink(addr, len, isWrite)`, in order: descriptors of the ring, then
+  // at most one indirect table. Ends early with what `sink` answers beside kGood. Bounded by the ring size.
   template <typename Space, typename Sink>
   ChainVerdict each(const Head& head, Space& space, Sink&& sink) const noexcept {
     split::Desc desc{head.addr, head.len, head.flags, head.next};
@@ -160,8 +160,7 @@ class SplitDevice {
   // and by what `pieces` takes.
   template <typename Space>
   ChainVerdict walk(const Head& head, Access access, Space& space, PieceList& pieces) const noexcept {
-    return each(head, space,
-                [&](std::uint64_t addr, std::uint32_t len, bool isWrite) noexcept {
+    return each(head, space, [&](std::uint64_t addr, std::uint32_t len, bool isWrite) noexcept {
       if (isWrite != (access == Access::kWrite)) return ChainVerdict::kBadChain;
       return addElement(space, addr, len, access, pieces);
     });

@@ -1,5 +1,5 @@
-// Requests of a vhost ring: taken, read, written and answered in any order, on both layouts; chains that break
-// the rules are answered empty and counted, rings that break them are given up.
+// Requests of a vhost ring: taken, read, written and answered in any order, on both layouts; chains that
+// break the rules are answered empty and counted, rings that break them are given up.
 #include "vhost/chain_queue.hpp"
 
 #include <gtest/gtest.h>

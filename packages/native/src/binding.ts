@@ -338,6 +338,20 @@ export interface Addon {
   vhostPostcopyReady(device: number): void;
   /** Wakes whoever waits for a page and closes the userfaultfd. */
   vhostPostcopyEnd(device: number): void;
+  /** Descriptor of the driver's kicks, -1: none. Stays the addon's, until the next vhostRingKick. */
+  vhostRingKickFd(device: number, ring: number): number;
+  /**
+   * The next request of a ring that no slot serves; undefined: there is none, or the ring does not run. Requests that break the rules
+   * of virtqueues are answered empty, counted and skipped.
+   */
+  vhostChainTake(device: number, ring: number): TakenChain | undefined;
+  /** Copies from the readable part of a request; returns bytes copied: fewer at its end, 0 for an unknown token. */
+  vhostChainRead(device: number, ring: number, token: number, offset: number, target: Uint8Array): number;
+  /** Copies into the room of a request; returns bytes copied: fewer at its end, 0 for an unknown token. */
+  vhostChainWrite(device: number, ring: number, token: number, offset: number, source: Uint8Array): number;
+  /** Hands a request back, the first `written` bytes of its room filled, and calls the driver. False for an unknown token. */
+  vhostChainComplete(device: number, ring: number, token: number, written: number): boolean;
+  vhostChainStats(device: number, ring: number): ChainStats;
   /** A frame (RARP) to be returned at the head of the next rx burst of this ring. */
   vhostInject(device: number, ring: number, frame: Uint8Array): void;
 
@@ -428,6 +442,35 @@ export interface VirtioQueueAreas {
   used: bigint;
   /** What SET_VRING_BASE has to say. */
   base: number;
+}
+
+/** A descriptor chain that was taken from a ring. */
+export interface TakenChain {
+  /** Names it in the other calls. */
+  token: number;
+  /** Bytes that the driver put there for the device. */
+  readable: number;
+  /** Bytes of room that the device may fill. */
+  writable: number;
+}
+
+/** Counters of a ring of requests, from its first use on. */
+export interface ChainStats {
+  taken: bigint;
+  completed: bigint;
+  bytesRead: bigint;
+  bytesWritten: bigint;
+  /** Chains answered empty: wrong order of parts, no end, a table that is none. */
+  badChains: bigint;
+  /** Chains answered empty, and accesses refused, because a byte lies outside the peer's memory. */
+  badAddresses: bigint;
+  /** Chains of more than 256 elements, answered empty. */
+  tooLong: bigint;
+  notifications: bigint;
+  notificationsSuppressed: bigint;
+  notificationsFailed: bigint;
+  /** Requests that are out now. */
+  inFlight: bigint;
 }
 
 export interface VhostBindOptions {

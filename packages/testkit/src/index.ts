@@ -8,3 +8,5 @@ export type { GuestMemoryOptions } from './guest-memory.js';
 export { GuestMemory } from './guest-memory.js';
 export type { GuestBuffer, UsedChain } from './guest-ring.js';
 export { DescFlag, GuestRing } from './guest-ring.js';
+export type { RequestAnswer, RequestFrontendOptions } from './request-frontend.js';
+export { RequestFrontend } from './request-frontend.js';

@@ -22,6 +22,9 @@ import type {
 import { DeviceStatus, ProtocolFeature, refuse } from '@pollwire/vhost-user';
 import { logsUsed, RARP_RING, rarpFrame, switchLogging } from './migration.js';
 import { Postcopy } from './postcopy.js';
+import type { DeviceKind } from './device-kind.js';
+import { configHandlers, NET_DEVICE } from './device-kind.js';
+import { RequestServer } from './request-server.js';
 import { Vring } from './vring.js';
 import { VringReceiver, VringTransmitter } from './vring-burst.js';
 
@@ -57,6 +60,11 @@ export class VhostDevice implements BackendHandler {
   /** MTU that the front-end announced, or 0. */
   mtu = 0;
   ready = false;
+  declare readonly getConfig?: Required<BackendHandler>['getConfig'];
+  declare readonly setConfig?: Required<BackendHandler>['setConfig'];
+  declare readonly extern?: Required<BackendHandler>['extern'];
+  readonly #readyRings: number;
+  readonly #requests: RequestServer | undefined;
   #status = 0;
   #statusUsed = false;
   #hasMemory = false;
@@ -66,11 +74,18 @@ export class VhostDevice implements BackendHandler {
   readonly #listener: DeviceListener;
   readonly #unsubscribe: () => void;
 
-  constructor(vringCount: number, listener: DeviceListener) {
+  constructor(vringCount: number, listener: DeviceListener, kind: DeviceKind = NET_DEVICE) {
     this.id = native.vhostCreate(vringCount);
     this.#postcopy = new Postcopy(this.id);
     this.rings = Array.from({ length: vringCount }, (_, index) => new Vring(index));
     this.#listener = listener;
+    this.#readyRings = kind.readyRings;
+    if (kind.config !== undefined) Object.assign(this, configHandlers(kind.config));
+    if (kind.extern !== undefined) this.extern = kind.extern;
+    if (kind.request !== undefined) {
+      const problem = (text: string) => listener.problem?.(this, text);
+      this.#requests = new RequestServer(this.id, vringCount, kind.request, problem);
+    }
     this.#unsubscribe = onDeviceEvent('vhost', this.id, (event) => this.#nativeEvent(event));
   }
 
@@ -111,7 +126,7 @@ export class VhostDevice implements BackendHandler {
   /** Why no packets flow, as the first missing condition in words; undefined when they do. */
   whyNotReady(): string | undefined {
     if (this.ready) return undefined;
-    for (const ring of this.rings.slice(0, 2)) {
+    for (const ring of this.rings.slice(0, this.#readyRings)) {
       if (ring.missing !== undefined) return `ring ${ring.index}: ${ring.missing}`;
     }
     return 'the driver has not set DRIVER_OK';
@@ -209,18 +224,24 @@ export class VhostDevice implements BackendHandler {
     this.#ring(index).base = base;
   }
 
-  getVringBase(index: number): number {
+  getVringBase(index: number): number | Promise<number> {
     const ring = this.#ring(index);
-    ring.kicked = false;
-    this.#stopRing(ring);
-    this.#update();
-    return ring.base;
+    const stop = () => {
+      ring.kicked = false;
+      this.#stopRing(ring);
+      this.#update();
+      return ring.base;
+    };
+    const drained = this.#requests?.drain(index);
+    return drained === undefined ? stop() : drained.then(stop);
   }
 
   setVringKick(index: number, fd: ReceivedFd | undefined): Refusal | void {
     const ring = this.#ring(index);
     return attempt(() => {
+      this.#requests?.kickChanging(index);
       native.vhostRingKick(this.id, index, fd?.take() ?? -1);
+      this.#requests?.kickChanged(index);
       ring.kicked = true;
     });
   }
@@ -254,6 +275,7 @@ export class VhostDevice implements BackendHandler {
     // First: an lcore may wait for a page that nobody brings any more, and stopping waits for the lcore.
     this.#postcopy.end();
     this.#stopAll();
+    this.#requests?.close();
     for (const end of this.#ends) end.close();
     this.#unsubscribe();
     native.vhostDestroy(this.id);
@@ -278,6 +300,7 @@ export class VhostDevice implements BackendHandler {
     for (const index of stopped) {
       const ring = this.#ring(index);
       ring.started = false;
+      this.#requests?.ringStopped(index);
       ring.base = native.vhostRingState(this.id, index).lastAvail;
       this.#complain(ring, 'its addresses left the guest memory');
     }
@@ -317,6 +340,7 @@ export class VhostDevice implements BackendHandler {
     if (ring.started) {
       ring.base = native.vhostRingStop(this.id, ring.index);
       ring.started = false;
+      this.#requests?.ringStopped(ring.index);
     }
     ring.problem = undefined;
   }
@@ -344,7 +368,7 @@ export class VhostDevice implements BackendHandler {
     }
     const driverUp = !this.#statusUsed || (this.#status & DeviceStatus.DRIVER_OK) !== 0;
     const isReady = (ring: Vring | undefined) => ring !== undefined && ring.missing === undefined;
-    const ready = driverUp && isReady(this.rings[0]) && isReady(this.rings[1]);
+    const ready = driverUp && this.rings.slice(0, this.#readyRings).every(isReady);
     const becameReady = ready && !this.ready;
     const stopped = !ready && this.ready;
     this.ready = ready;
@@ -353,6 +377,7 @@ export class VhostDevice implements BackendHandler {
     // The data path opens before anybody hears of it, and closes before anybody hears of that.
     for (const ring of becameReady || stopped ? this.rings : changed) {
       native.vhostRingEnable(this.id, ring.index, ready && ring.ready);
+      this.#requests?.ringChanged(ring.index, ready && ring.ready);
     }
     for (const ring of changed) this.#listener.vringChanged?.(this, ring.index, ring.ready);
     if (becameReady) this.#listener.deviceReady?.(this);

@@ -47,3 +47,17 @@ export function offeredFeatures(options: OfferOptions = {}): bigint {
 
 /** Every feature that can be offered, whatever is switched on. */
 export const IMPLEMENTED_FEATURES: bigint = ALWAYS | SEGMENTATION;
+
+/** What the rings of any device can do: a device of kind `other` offers these beside the bits of its own. */
+export const RING_FEATURES: bigint =
+  Feature.VIRTIO_F_INDIRECT_DESC |
+  Feature.VIRTIO_F_EVENT_IDX |
+  Feature.VHOST_USER_F_PROTOCOL_FEATURES |
+  Feature.VIRTIO_F_VERSION_1 |
+  Feature.VIRTIO_F_RING_PACKED;
+
+/** Bits 24 to 49 belong to rings and transports (virtio 1.2 §6); the others are the device type's own. */
+const DEVICE_BITS = 0xff_ffffn | (0x3fffn << 50n);
+
+/** Every feature that a device of kind `other` can offer. */
+export const OTHER_FEATURES: bigint = RING_FEATURES | DEVICE_BITS;

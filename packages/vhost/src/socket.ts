@@ -4,27 +4,14 @@
  */
 
 import { TypedEmitter } from '@pollwire/ethdev';
-import { PollwireError } from '@pollwire/native';
+import type { PollwireError } from '@pollwire/native';
 import type { CloseReason, Ending, FdSocket } from '@pollwire/vhost-user';
-import { Acceptor, BackendSession, Connector, ProtocolFeature } from '@pollwire/vhost-user';
+import { Acceptor, BackendSession, Connector } from '@pollwire/vhost-user';
+import type { DeviceListener } from './device.js';
 import { VhostDevice } from './device.js';
-import { IMPLEMENTED_FEATURES, offeredFeatures } from './features.js';
-
-/** How a vhost socket is registered. */
-export interface VhostOptions {
-  /** Queue pairs, 1 to 128; each has two vrings. Default 1. */
-  readonly queuePairs?: number;
-  /** Connect to the path instead of listening on it, again and again. Default false. */
-  readonly client?: boolean;
-  /** Client only: give up at the first failure. Default false. */
-  readonly noReconnect?: boolean;
-  /** Virtio features offered. Default: offeredFeatures(), that is all but the segmentation of what the driver sends. */
-  readonly features?: bigint;
-  /** Of the possible protocol features, offer these. Default all but those that an option below switches on. */
-  readonly protocolFeatures?: bigint;
-  /** A guest may arrive before its memory does (postcopy migration). Default false. */
-  readonly postcopy?: boolean;
-}
+import { IMPLEMENTED_FEATURES } from './features.js';
+import type { SocketPlan, VhostOptions } from './socket-options.js';
+import { planSocket } from './socket-options.js';
 
 /** Events of a {@link VhostSocket}. Each comes after the state has changed. */
 export type VhostEvents = {
@@ -44,24 +31,23 @@ export type VhostEvents = {
 
 export class VhostSocket extends TypedEmitter<VhostEvents> {
   readonly path: string;
+  /** Queue pairs of a network device; of another, its rings halved, rounded up. */
   readonly queuePairs: number;
+  readonly #plan: SocketPlan;
   readonly #options: VhostOptions;
   #features: bigint;
   #endpoint: Acceptor | Connector | undefined;
   #device: VhostDevice | undefined;
+  /** Those who wait for the end. */
+  readonly #closed: (() => void)[] = [];
 
   constructor(path: string, options: VhostOptions = {}) {
     super();
     this.path = path;
-    this.queuePairs = options.queuePairs ?? 1;
-    if (!(Number.isInteger(this.queuePairs) && this.queuePairs >= 1 && this.queuePairs <= 128)) {
-      throw new PollwireError(
-        'VHOST_QUEUE_PAIRS',
-        `${this.queuePairs} queue pairs: give a whole number from 1 to 128.`,
-      );
-    }
+    this.#plan = planSocket(options);
+    this.queuePairs = Math.ceil(this.#plan.rings / 2);
     this.#options = options;
-    this.#features = options.features ?? offeredFeatures();
+    this.#features = this.#plan.features;
   }
 
   /** The connected front-end's device, if any. */
@@ -115,10 +101,30 @@ export class VhostSocket extends TypedEmitter<VhostEvents> {
     const session = this.#device?.session;
     session?.close();
     await session?.closed;
+    for (const resolve of this.#closed.splice(0)) resolve();
+  }
+
+  /**
+   * The socket's whole life as one awaitable: starts, and ends when `signal` aborts or somebody calls {@link close}.
+   * @throws what {@link start} throws; nothing is left behind then
+   */
+  async run(options: { signal?: AbortSignal } = {}): Promise<void> {
+    const { signal } = options;
+    const close = () => void this.close();
+    try {
+      if (signal?.aborted === true) return;
+      this.start();
+      signal?.addEventListener('abort', close, { once: true });
+      await new Promise<void>((resolve) => this.#closed.push(resolve));
+    } finally {
+      signal?.removeEventListener('abort', close);
+      await this.close();
+    }
   }
 
   #connected(socket: FdSocket): Ending {
-    const device = new VhostDevice(this.queuePairs * 2, {
+    const { rings, kind, queueNum } = this.#plan;
+    const listener: DeviceListener = {
       deviceReady: (d) => this.emitSafe('new_device', d),
       deviceStopped: (d) => this.emitSafe('destroy_device', d),
       vringChanged: (d, ring, ready) => this.emitSafe('vring_state_changed', d, ring, ready),
@@ -131,13 +137,15 @@ export class VhostSocket extends TypedEmitter<VhostEvents> {
           this.emitSafe('problem', `${this.path}: connection closed: ${reason.text}`);
         this.emitSafe('destroy_connection', d, reason);
       },
-    });
-    const { protocolFeatures = ~0n, postcopy = false } = this.#options;
+    };
+    const device = new VhostDevice(rings, listener, kind);
     const session = new BackendSession(socket, device, {
       features: this.#features,
-      vringCount: this.queuePairs * 2,
-      queueNum: this.queuePairs,
-      protocolFeatures: postcopy ? protocolFeatures : protocolFeatures & ~ProtocolFeature.PAGEFAULT,
+      vringCount: rings,
+      queueNum,
+      device: this.#plan.device,
+      protocolFeatures: this.#plan.protocolFeatures,
+      extraProtocolFeatures: this.#plan.extraProtocolFeatures,
     });
     device.session = session;
     this.#device = device;
