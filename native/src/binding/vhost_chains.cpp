@@ -1,4 +1,5 @@
-// Requests of a vhost ring for TypeScript: descriptor chains to take, read, write and complete.
+// A vhost ring for TypeScript, beside its bursts: descriptor chains to take, read, write and complete; a look
+// at its state.
 #include <span>
 
 #include "binding/addon.hpp"
@@ -72,6 +73,19 @@ Napi::Value vhostRingKickFd(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), take(info.Env(), vhostDeviceOf(info).kickFd(ringOf(info))));
 }
 
+Napi::Value vhostRingInspect(const Napi::CallbackInfo& info) {
+  const vhost::RingInspection seen = take(info.Env(), vhostDeviceOf(info).inspect(ringOf(info)));
+  Napi::Object out = Napi::Object::New(info.Env());
+  out.Set("waiting", seen.waiting);
+  out.Set("blank", seen.blank);
+  out.Set("kickPending", seen.kickPending);
+  return out;
+}
+
+Napi::Value vhostRingSignal(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), take(info.Env(), vhostDeviceOf(info).signalDriver(ringOf(info))));
+}
+
 }  // namespace
 
 void addVhostChains(Napi::Env, Napi::Object exports) {
@@ -81,6 +95,8 @@ void addVhostChains(Napi::Env, Napi::Object exports) {
   add(exports, "vhostChainComplete", vhostChainComplete);
   add(exports, "vhostChainStats", vhostChainStats);
   add(exports, "vhostRingKickFd", vhostRingKickFd);
+  add(exports, "vhostRingInspect", vhostRingInspect);
+  add(exports, "vhostRingSignal", vhostRingSignal);
 }
 
 }  // namespace pollwire::binding

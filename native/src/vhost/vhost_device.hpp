@@ -41,6 +41,16 @@ struct RingState {
   std::uint32_t usedIdx;
 };
 
+// For people who ask why nothing moves.
+struct RingInspection {
+  // Chains that the driver made available and that were not taken yet.
+  std::uint32_t waiting = 0;
+  // Every byte of the descriptors, as we see them, is zero: no driver has ever written there.
+  bool blank = false;
+  // The driver kicked and nobody has read it.
+  bool kickPending = false;
+};
+
 class Device {
  public:
   Device(std::uint32_t id, std::uint32_t rings);
@@ -81,6 +91,9 @@ class Device {
   Status postcopyReady();
   // Wakes whoever still waits for a page.
   void postcopyEnd() noexcept;
+  Result<RingInspection> inspect(std::uint32_t ring);
+  // Calls the driver whatever it wants; false when there is nothing to call it by.
+  Result<bool> signalDriver(std::uint32_t ring);
   // Requests of a ring that no slot serves. The pointer lives as long as the device; nothing can be taken
   // while the ring is stopped or disabled.
   Result<ChainQueue*> chains(std::uint32_t ring);

@@ -1,5 +1,6 @@
 // Regions and address spaces: what a memory table may contain, and that translation agrees with a naive
 // reference.
+// Rows A44, A45 of docs/vhost.md.
 #include "guest/regions.hpp"
 
 #include <fcntl.h>

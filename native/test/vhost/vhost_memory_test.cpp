@@ -1,5 +1,6 @@
 // Memory tables of a vhost device (hostile rows 47 to 60): what is refused changes nothing, what is taken is
 // used at once, and rings go on across every change that leaves them in memory.
+// Row A96 of docs/vhost.md.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/eventfd.h>

@@ -1,5 +1,6 @@
 // Kick and call descriptors of a vhost device: what is accepted, replacement under traffic, who is notified
 // and when.
+// Rows A47, A98 of docs/vhost.md.
 #include "vhost/vhost_device.hpp"
 
 #include <gtest/gtest.h>

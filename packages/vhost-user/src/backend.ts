@@ -21,6 +21,7 @@ import { chain, ensure } from './maybe-promise.js';
 import type { FrontendMessage } from './messages.js';
 import { rowById } from './messages.js';
 import { derivedProtocolFeatures } from './offered-features.js';
+import type { MemoryRegion } from './payloads.js';
 import type { RawRequest } from './raw-request.js';
 import type { Reject } from './refusal.js';
 import { isRefusal, isReject, refuse, refuseFatally } from './refusal.js';
@@ -153,6 +154,11 @@ export class BackendSession {
   ringEnabled(index: number): boolean {
     const ring = this.#state.rings[index];
     return ring !== undefined && this.#state.ringEnabled(ring);
+  }
+
+  /** Memory regions that the front-end shares. */
+  get regions(): readonly MemoryRegion[] {
+    return this.#state.regions;
   }
 
   /** The channel for requests to the front-end, while it is open. */
