@@ -36,6 +36,8 @@ export interface MachineOptions {
   hugepages?: boolean;
   /** QEMU machine type, default `pc`. */
   machine?: string;
+  /** `shared` as vhost-user needs it (default); `private`: a file mapped with share=off; `plain`: no file at all. */
+  memory?: 'shared' | 'private' | 'plain';
 }
 
 /** MAC address of NIC number `index` where none was chosen. */
@@ -116,7 +118,9 @@ export function machineArgs(options: MachineOptions): string[] {
     '-m',
     `${memory}M`,
     '-object',
-    `memory-backend-memfd,id=mem,${pages}size=${memory}M,share=on`,
+    options.memory === 'plain'
+      ? `memory-backend-ram,id=mem,size=${memory}M`
+      : `memory-backend-memfd,id=mem,${pages}size=${memory}M,share=${options.memory === 'private' ? 'off' : 'on'}`,
     '-numa',
     'node,memdev=mem',
     '-nodefaults',

@@ -1,6 +1,7 @@
 /**
  * DPDK's virtio-user in front of our vhost port: both directions, one and two queues, 64 to 1518 bytes and frames of several
  * segments. The sender stops first; then both sides must have counted the same packets and bytes.
+ * Rows A49, A96, A97 of docs/vhost.md.
  */
 import { expect } from 'vitest';
 import { interopBackend } from '../harness/backend.js';

@@ -1,6 +1,7 @@
 /**
  * A Linux guest's own virtio-net driver in front of our vhost port: link, pings of all sizes through `icmpecho`, ring
  * options, two queues, IP fragments across two ports. POLLWIRE_INTEROP_BACKEND=dpdk runs the same against DPDK.
+ * Rows A27, A28, A29, A36, A103 of docs/vhost.md.
  */
 import { expect } from 'vitest';
 import { interopBackend } from '../harness/backend.js';

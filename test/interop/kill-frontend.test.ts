@@ -1,6 +1,7 @@
 /**
  * kill -9 of the front-end, fifty times, while packets flow both ways: each time the link goes down and up again, nobody
  * touches the back-end, and at the end it holds no descriptor, mapping or mbuf of the dead.
+ * Rows A32, A37, A43, A102 of docs/vhost.md.
  */
 import { expect } from 'vitest';
 import { interopBackend } from '../harness/backend.js';

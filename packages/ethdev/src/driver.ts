@@ -145,6 +145,14 @@ export interface Device {
   resetXstats?(): void;
   /** Lines of `Device private info:`. */
   info?(): Readonly<Record<string, string>>;
+  /** All that is known for someone who asks why the link is down. */
+  diagnose?(): Diagnosis;
+}
+
+/** What a device knows of its peer and of itself: lines for people, the same as data that JSON can hold. */
+export interface Diagnosis {
+  readonly lines: readonly string[];
+  readonly data: unknown;
 }
 
 /** What probe gets. Everything it reports may be called at any time between probe and close. */

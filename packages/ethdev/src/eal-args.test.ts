@@ -1,3 +1,4 @@
+/** Rows A22 to A26 of docs/vhost.md. */
 import { describe, expect, it } from 'vitest';
 import { ealHelp, parseEalArgs } from './eal-args.js';
 

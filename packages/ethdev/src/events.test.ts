@@ -1,3 +1,4 @@
+/** Rows A16, A17 of docs/vhost.md. */
 import { PollwireError } from '@pollwire/native';
 import { expect, it, vi } from 'vitest';
 import { TypedEmitter } from './events.js';

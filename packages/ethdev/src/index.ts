@@ -15,6 +15,7 @@ export type {
   Capabilities,
   DescriptorLimits,
   Device,
+  Diagnosis,
   Driver,
   DriverDefinition,
   Limits,

@@ -1,3 +1,4 @@
+/** Row A18 of docs/vhost.md. */
 import { expect, it } from 'vitest';
 import { formatLink, formatSpeed, SPEED_UNKNOWN } from './link.js';
 

@@ -1,3 +1,4 @@
+/** Rows A16, A17 of docs/vhost.md. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Eal } from './eal.js';
 import { calls, contexts, testEal } from './fixtures/test-eal.js';

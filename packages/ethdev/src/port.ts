@@ -4,7 +4,7 @@
  */
 import type { PollwireError } from '@pollwire/native';
 import { native, SlotClosed } from '@pollwire/native';
-import type { Device, Driver } from './driver.js';
+import type { Device, Diagnosis, Driver } from './driver.js';
 import type { ErrorSink } from './events.js';
 import { TypedEmitter } from './events.js';
 import type { LinkStatus } from './link.js';
@@ -350,6 +350,11 @@ export class Port extends TypedEmitter<PortEvents> {
   /** Lines of the driver's own: `Device private info`. */
   privateInfo(): Readonly<Record<string, string>> {
     return this.device.info?.() ?? {};
+  }
+
+  /** Why the link is down, and what else the driver knows of its peer. Throws PORT_ENOTSUP when it tells nothing. */
+  diagnose(): Diagnosis {
+    return this.settings.method('diagnose').call(this.device);
   }
 
   // What the driver reports (through its ProbeContext).

@@ -1,3 +1,4 @@
+/** Rows A19, A20, A21 of docs/vhost.md. */
 import { expect, it } from 'vitest';
 import { QueueEvents } from './queue-events.js';
 

@@ -338,6 +338,10 @@ export interface Addon {
   vhostPostcopyReady(device: number): void;
   /** Wakes whoever waits for a page and closes the userfaultfd. */
   vhostPostcopyEnd(device: number): void;
+  /** A look for people who ask why nothing moves; changes nothing. `blank`: all descriptors are zero, as we see them. */
+  vhostRingInspect(device: number, ring: number): { waiting: number; blank: boolean; kickPending: boolean };
+  /** Calls the driver whatever it wants; false when there is nothing to call it by. */
+  vhostRingSignal(device: number, ring: number): boolean;
   /** Descriptor of the driver's kicks, -1: none. Stays the addon's, until the next vhostRingKick. */
   vhostRingKickFd(device: number, ring: number): number;
   /**

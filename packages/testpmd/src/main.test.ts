@@ -1,3 +1,4 @@
+/** Rows A22, A25 of docs/vhost.md. */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';

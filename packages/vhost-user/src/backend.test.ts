@@ -1,4 +1,4 @@
-/** A back-end session as its front-end sees it: built-in answers, acks, refusals, descriptors, vrings. */
+/** A back-end session as its front-end sees it: built-in answers, acks, refusals, descriptors, vrings. Rows A42, A95 of docs/vhost.md. */
 import { describe, expect, it } from 'vitest';
 import type { BackendHandler } from './backend-handler.js';
 import { encodeMessage, encodeRequest, VERSION } from './codec.js';

@@ -1,4 +1,4 @@
-/** Acceptor and connector on real sockets: stale files, second peers, reconnects, servers that come later. */
+/** Acceptor and connector on real sockets: stale files, second peers, reconnects, servers that come later. Rows A53, A55, A56, A90, A91 of docs/vhost.md. */
 import { existsSync, mkdtempSync, readdirSync, rmSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

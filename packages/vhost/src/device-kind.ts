@@ -25,6 +25,18 @@ export interface DeviceKind {
   readonly config?: ConfigSpace;
   readonly request?: RequestHandler;
   readonly extern?: ExternHandlers;
+  /** How bursts of the library receive. */
+  readonly receive?: ReceiveOptions;
+  /** Default true. */
+  readonly netStats?: boolean;
+}
+
+/** How packets longer than one mbuf, and offload facts, reach the program. */
+export interface ReceiveOptions {
+  readonly linear?: boolean;
+  /** Index of the pool with larger buffers. */
+  readonly buffers?: number;
+  readonly legacyFlags?: boolean;
 }
 
 /** A network card: its first queue pair must be ready. */

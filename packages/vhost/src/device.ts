@@ -27,6 +27,8 @@ import { configHandlers, NET_DEVICE } from './device-kind.js';
 import { RequestServer } from './request-server.js';
 import { Vring } from './vring.js';
 import { VringReceiver, VringTransmitter } from './vring-burst.js';
+import { VringControl } from './vring-control.js';
+import { whyNotReady } from './why-not-ready.js';
 
 /** What a device tells its owner. Every call comes after the state has changed. */
 export interface DeviceListener {
@@ -39,6 +41,8 @@ export interface DeviceListener {
   mtuChanged?(device: VhostDevice, mtu: number): void;
   /** Something an operator should read: a ring that broke, an address that does not translate. */
   problem?(device: VhostDevice, text: string): void;
+  /** The connection is gone; rings still are as the front-end left them. */
+  connectionEnding?(device: VhostDevice): void;
   connectionClosed?(device: VhostDevice, reason: CloseReason): void;
 }
 
@@ -63,7 +67,10 @@ export class VhostDevice implements BackendHandler {
   declare readonly getConfig?: Required<BackendHandler>['getConfig'];
   declare readonly setConfig?: Required<BackendHandler>['setConfig'];
   declare readonly extern?: Required<BackendHandler>['extern'];
-  readonly #readyRings: number;
+  /** Rings, from 0 on, that must be ready before the device is. */
+  readonly readyRings: number;
+  readonly netStats: boolean;
+  readonly #kind: DeviceKind;
   readonly #requests: RequestServer | undefined;
   #status = 0;
   #statusUsed = false;
@@ -79,11 +86,14 @@ export class VhostDevice implements BackendHandler {
     this.#postcopy = new Postcopy(this.id);
     this.rings = Array.from({ length: vringCount }, (_, index) => new Vring(index));
     this.#listener = listener;
-    this.#readyRings = kind.readyRings;
+    this.#kind = kind;
+    this.readyRings = kind.readyRings;
+    this.netStats = kind.netStats ?? true;
     if (kind.config !== undefined) Object.assign(this, configHandlers(kind.config));
     if (kind.extern !== undefined) this.extern = kind.extern;
     if (kind.request !== undefined) {
       const problem = (text: string) => listener.problem?.(this, text);
+      for (const ring of this.rings) ring.serves = true;
       this.#requests = new RequestServer(this.id, vringCount, kind.request, problem);
     }
     this.#unsubscribe = onDeviceEvent('vhost', this.id, (event) => this.#nativeEvent(event));
@@ -106,11 +116,12 @@ export class VhostDevice implements BackendHandler {
   /** Lets bursts on `slot` work on ring `ring`. 'rx' takes what the guest sends (odd rings), 'tx' fills its buffers (even ones). */
   bind(ring: number, slot: number, direction: 'rx' | 'tx', options: VhostBindOptions): void {
     native.vhostBind(this.id, ring, slot, direction, options);
+    Object.assign(this.#ring(ring), { slot, direction });
   }
 
   /** Bursts of what the guest sends on queue `pair`, copied into mbufs of `pool`. */
   receiver(pair: number, pool: MempoolRef): VringReceiver {
-    return this.#own(new VringReceiver(this, pair, pool));
+    return this.#own(new VringReceiver(this, pair, pool, this.#kind.receive));
   }
 
   /** Bursts to the guest on queue `pair`. */
@@ -121,15 +132,27 @@ export class VhostDevice implements BackendHandler {
   /** No burst reaches the ring afterwards. */
   unbind(ring: number): void {
     native.vhostUnbind(this.id, ring);
+    this.#ring(ring).slot = -1;
+  }
+
+  /** One vring: its place, indices, notifications, statistics. */
+  vring(index: number): VringControl {
+    return new VringControl(this, this.#ring(index));
+  }
+
+  /** Protocol features in force. */
+  get protocolFeatures(): bigint {
+    return this.#session?.protocolFeatures ?? 0n;
+  }
+
+  /** Memory regions that the front-end shares. */
+  get regions(): readonly MemoryRegion[] {
+    return this.#session?.regions ?? [];
   }
 
   /** Why no packets flow, as the first missing condition in words; undefined when they do. */
   whyNotReady(): string | undefined {
-    if (this.ready) return undefined;
-    for (const ring of this.rings.slice(0, this.#readyRings)) {
-      if (ring.missing !== undefined) return `ring ${ring.index}: ${ring.missing}`;
-    }
-    return 'the driver has not set DRIVER_OK';
+    return whyNotReady(this);
   }
 
   // Messages (see BackendHandler for what each promises).
@@ -274,6 +297,7 @@ export class VhostDevice implements BackendHandler {
   connectionClosed(reason: CloseReason): void {
     // First: an lcore may wait for a page that nobody brings any more, and stopping waits for the lcore.
     this.#postcopy.end();
+    this.#listener.connectionEnding?.(this);
     this.#stopAll();
     this.#requests?.close();
     for (const end of this.#ends) end.close();
@@ -368,7 +392,7 @@ export class VhostDevice implements BackendHandler {
     }
     const driverUp = !this.#statusUsed || (this.#status & DeviceStatus.DRIVER_OK) !== 0;
     const isReady = (ring: Vring | undefined) => ring !== undefined && ring.missing === undefined;
-    const ready = driverUp && this.rings.slice(0, this.#readyRings).every(isReady);
+    const ready = driverUp && this.rings.slice(0, this.readyRings).every(isReady);
     const becameReady = ready && !this.ready;
     const stopped = !ready && this.ready;
     this.ready = ready;

@@ -2,12 +2,14 @@
  * How a vhost socket is registered, checked: options in, a plan out. Called by VhostSocket; what a connection then gets is all in the
  * plan.
  */
+import type { MempoolRef } from '@pollwire/ethdev';
 import { PollwireError } from '@pollwire/native';
 import type { ExternHandlers } from '@pollwire/vhost-user';
-import { featureNames, ProtocolFeature } from '@pollwire/vhost-user';
+import { ProtocolFeature } from '@pollwire/vhost-user';
+import type { VhostDevice } from './device.js';
 import type { ConfigSpace, DeviceKind } from './device-kind.js';
 import { NET_DEVICE } from './device-kind.js';
-import { OTHER_FEATURES, offeredFeatures } from './features.js';
+import { IMPLEMENTED_FEATURES, OTHER_FEATURES, offeredFeatures } from './features.js';
 import type { RequestHandler } from './request-queue.js';
 
 /** How a vhost socket is registered. */
@@ -37,6 +39,21 @@ export interface VhostOptions {
   readonly extern?: ExternHandlers;
   /** Protocol features that the extern handlers serve. Default none. */
   readonly extraProtocolFeatures?: bigint;
+  /**
+   * Called when a device is ready, before `new_device`. Returning false or throwing refuses it: the connection is closed, which is
+   * reported as a problem, and neither `new_device` nor `destroy_device` comes.
+   */
+  readonly newDevice?: (device: VhostDevice) => boolean | void;
+  /** Client: the first try comes after `start` has returned; that it failed without reconnection is an `error` event. Default false. */
+  readonly asyncConnect?: boolean;
+  /** `net` only: receivers never chain mbufs; longer packets are dropped unless there is an `extBuffer`. Default false. */
+  readonly linearBuffer?: boolean;
+  /** `net` only: received packets longer than one mbuf borrow a larger buffer of this pool. Default none. */
+  readonly extBuffer?: MempoolRef;
+  /** `net` only: received packets carry receive flags; false: transmit requests, as DPDK had it before 21.11. Default true. */
+  readonly compliantOlFlags?: boolean;
+  /** Whether `device.vring(i).stats()` answers. The counters cost the same either way. Default true. */
+  readonly netStats?: boolean;
 }
 
 /** Options with defaults, checked. */
@@ -45,63 +62,94 @@ export interface SocketPlan {
   readonly rings: number;
   /** Answer to GET_QUEUE_NUM. */
   readonly queueNum: number;
+  /** Features to begin with, and those that can be offered at all. */
   readonly features: bigint;
-  readonly protocolFeatures: bigint;
+  readonly possibleFeatures: bigint;
+  /** Protocol features that make no sense for this device. */
+  readonly withoutProtocolFeatures: bigint;
   readonly extraProtocolFeatures: bigint;
   readonly kind: DeviceKind;
 }
 
 const MAX_PAIRS = 128;
 const MAX_RINGS = 256;
-/** Protocol features that mean something for a network card only. */
-const NET_ONLY = ProtocolFeature.NET_MTU | ProtocolFeature.RARP;
-const ALL = (1n << 64n) - 1n;
+/** Of a network card, or of rings that bursts serve: requests that are out are neither logged nor tracked. */
+const NOT_FOR_REQUESTS =
+  ProtocolFeature.NET_MTU |
+  ProtocolFeature.RARP |
+  ProtocolFeature.LOG_SHMFD |
+  ProtocolFeature.INFLIGHT_SHMFD |
+  ProtocolFeature.PAGEFAULT;
 
 /** @throws PollwireError `VHOST_QUEUE_PAIRS`, `VHOST_RINGS`, `VHOST_OPTIONS` */
 export function planSocket(options: VhostOptions): SocketPlan {
-  const { device = 'net', extern, extraProtocolFeatures = 0n, protocolFeatures = ALL } = options;
-  const common = { device, extraProtocolFeatures, protocolFeatures };
-  const externKind = extern === undefined ? {} : { extern };
-  if (device === 'net') {
-    refuseOptions(options, ['rings', 'config', 'request'], "only a device of kind 'other' has them");
-    const pairs = options.queuePairs ?? 1;
-    if (!isCount(pairs, MAX_PAIRS)) {
-      const text = `${pairs} queue pairs: give a whole number from 1 to ${MAX_PAIRS}.`;
-      throw new PollwireError('VHOST_QUEUE_PAIRS', text);
-    }
-    const features = options.features ?? offeredFeatures();
-    return { ...common, rings: pairs * 2, queueNum: pairs, features, kind: { ...NET_DEVICE, ...externKind } };
+  const { client, noReconnect, asyncConnect } = options;
+  if (client !== true && (noReconnect === true || asyncConnect === true)) {
+    const name = noReconnect === true ? 'noReconnect' : 'asyncConnect';
+    throw new PollwireError('VHOST_OPTIONS', `Leave out ${name}: only a client connects; set client: true.`);
   }
-  refuseOptions(options, ['queuePairs'], "only a device of kind 'net' has them; give rings");
+  return (options.device ?? 'net') === 'net' ? planNet(options) : planOther(options);
+}
+
+function planNet(options: VhostOptions): SocketPlan {
+  refuseOptions(options, ['rings', 'config', 'request'], "only a device of kind 'other' has them");
+  const { queuePairs = 1, linearBuffer = false, extBuffer, compliantOlFlags = true } = options;
+  if (!isCount(queuePairs, MAX_PAIRS)) {
+    const text = `${queuePairs} queue pairs: give a whole number from 1 to ${MAX_PAIRS}.`;
+    throw new PollwireError('VHOST_QUEUE_PAIRS', text);
+  }
+  // What the driver may send must fit where it is received.
+  const segmented = offeredFeatures({ tso: true }) & ~offeredFeatures();
+  const tooLarge = linearBuffer && extBuffer === undefined ? segmented : 0n;
+  return {
+    device: 'net',
+    rings: queuePairs * 2,
+    queueNum: queuePairs,
+    features: options.features ?? offeredFeatures(),
+    possibleFeatures: IMPLEMENTED_FEATURES & ~tooLarge,
+    withoutProtocolFeatures: 0n,
+    extraProtocolFeatures: options.extraProtocolFeatures ?? 0n,
+    kind: {
+      ...NET_DEVICE,
+      ...commonKind(options),
+      receive: {
+        linear: linearBuffer,
+        legacyFlags: !compliantOlFlags,
+        ...(extBuffer === undefined ? {} : { buffers: extBuffer.index }),
+      },
+    },
+  };
+}
+
+function planOther(options: VhostOptions): SocketPlan {
+  const netOnly = ['queuePairs', 'linearBuffer', 'extBuffer', 'compliantOlFlags'] as const;
+  refuseOptions(options, netOnly, "only a device of kind 'net' has it");
   const { features, rings = 1, config, request } = options;
   if (features === undefined) {
     throw new PollwireError('VHOST_OPTIONS', "A device of kind 'other' needs features; there is no default.");
   }
-  const impossible = features & ~OTHER_FEATURES;
-  if (impossible !== 0n) {
-    const names = featureNames(impossible).join(', ');
-    throw new PollwireError(
-      'VHOST_UNSUPPORTED_FEATURE',
-      `features: ${names} cannot be offered here; leave it out.`,
-    );
-  }
   if (!isCount(rings, MAX_RINGS)) {
     throw new PollwireError('VHOST_RINGS', `${rings} rings: give a whole number from 1 to ${MAX_RINGS}.`);
   }
-  const kind: DeviceKind = {
-    readyRings: 1,
-    ...externKind,
-    ...(config === undefined ? {} : { config }),
-    ...(request === undefined ? {} : { request }),
-  };
   return {
-    ...common,
-    protocolFeatures: protocolFeatures & ~NET_ONLY,
+    device: 'other',
     rings,
     queueNum: rings,
     features,
-    kind,
+    possibleFeatures: OTHER_FEATURES,
+    withoutProtocolFeatures: NOT_FOR_REQUESTS,
+    extraProtocolFeatures: options.extraProtocolFeatures ?? 0n,
+    kind: {
+      readyRings: 1,
+      ...commonKind(options),
+      ...(config === undefined ? {} : { config }),
+      ...(request === undefined ? {} : { request }),
+    },
   };
+}
+
+function commonKind({ extern, netStats = true }: VhostOptions): Pick<DeviceKind, 'extern' | 'netStats'> {
+  return extern === undefined ? { netStats } : { netStats, extern };
 }
 
 function isCount(value: number, most: number): boolean {

@@ -2,7 +2,15 @@
  * The device behind a net_vhost port: maps port queues to vrings (rx queue q is vring 2q+1, tx queue q is vring 2q) and library
  * events to ethdev events. Made by net-vhost.ts for every attach.
  */
-import type { Device, LinkStatus, Mempool, ProbeContext, QueueEnd, RxQueueSetup } from '@pollwire/ethdev';
+import type {
+  Device,
+  Diagnosis,
+  LinkStatus,
+  Mempool,
+  ProbeContext,
+  QueueEnd,
+  RxQueueSetup,
+} from '@pollwire/ethdev';
 import { RX_OFFLOADS, VLAN_STRIP } from '@pollwire/ethdev';
 import { native } from '@pollwire/native';
 import { featureNames } from '@pollwire/vhost-user';
@@ -10,6 +18,7 @@ import type { VhostDevice } from './device.js';
 import { offeredFeatures } from './features.js';
 import { createLargeBuffers, releaseLargeBuffers } from './large-buffers.js';
 import { VhostSocket } from './socket.js';
+import { descriptionLines } from './socket-history.js';
 import { vringStats } from './vring-stats.js';
 
 export interface VhostPortArgs {
@@ -66,6 +75,7 @@ export class VhostPort implements Device {
     try {
       this.#socket.start();
     } catch (error) {
+      void this.#socket.close();
       if (this.#large !== undefined) releaseLargeBuffers(ctx.eal, this.#large);
       throw error;
     }
@@ -133,6 +143,11 @@ export class VhostPort implements Device {
       started: device?.ready === true ? '1' : '0',
       not_ready_because: device === undefined ? 'no front-end is connected' : (device.whyNotReady() ?? ''),
     };
+  }
+
+  diagnose(): Diagnosis {
+    const data = this.#socket.describe();
+    return { lines: descriptionLines(data), data };
   }
 
   #addQueue(queue: PortQueue): QueueEnd {

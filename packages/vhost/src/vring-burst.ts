@@ -3,8 +3,10 @@
  * (enqueue). Made by VhostDevice.receiver and transmitter; one user at a time.
  */
 import type { Burst, MempoolRef } from '@pollwire/ethdev';
+import type { VhostBindOptions } from '@pollwire/native';
 import { native, SlotClosed } from '@pollwire/native';
 import type { VhostDevice } from './device.js';
+import type { ReceiveOptions } from './device-kind.js';
 
 const NO_PORT = 0xffff;
 
@@ -17,10 +19,10 @@ class VringEnd {
     readonly device: VhostDevice,
     readonly ring: number,
     direction: 'rx' | 'tx',
-    pool: number,
+    options: Omit<VhostBindOptions, 'port'>,
   ) {
     try {
-      device.bind(ring, this.slot, direction, { pool, port: NO_PORT });
+      device.bind(ring, this.slot, direction, { ...options, port: NO_PORT });
     } catch (error) {
       native.slotFree(this.slot);
       throw error;
@@ -43,8 +45,8 @@ class VringEnd {
 
 /** Takes what the guest sent on one queue pair. */
 export class VringReceiver extends VringEnd {
-  constructor(device: VhostDevice, pair: number, pool: MempoolRef) {
-    super(device, pair * 2 + 1, 'rx', pool.index);
+  constructor(device: VhostDevice, pair: number, pool: MempoolRef, options: ReceiveOptions = {}) {
+    super(device, pair * 2 + 1, 'rx', { ...options, pool: pool.index });
   }
 
   /** Fills the empty burst with up to `n` packets, which the caller owns; 0 when there are none or the ring does not run. */
@@ -59,7 +61,7 @@ export class VringReceiver extends VringEnd {
 /** Hands packets to the guest on one queue pair. */
 export class VringTransmitter extends VringEnd {
   constructor(device: VhostDevice, pair: number) {
-    super(device, pair * 2, 'tx', 0);
+    super(device, pair * 2, 'tx', { pool: 0 });
   }
 
   /** Sends handles[from..n); returns how many were taken and freed. The caller keeps the rest: `burst.free(from + sent)`. */

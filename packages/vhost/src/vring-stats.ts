@@ -1,6 +1,7 @@
 /** Per-vring statistics under the names that DPDK's vhost library gives them, from the counters of a queue's slot. */
 import type { NamedCounters } from '@pollwire/ethdev';
 import { namedStats, TRAFFIC_STATS } from '@pollwire/ethdev';
+import type { Vring } from './vring.js';
 
 /** Name behind `rx_q0_` or `tx_q0_`, and its counter. */
 const VRING_STATS: NamedCounters = [
@@ -43,4 +44,13 @@ export function vringStats(
   slot: number,
 ): Iterable<[name: string, value: bigint]> {
   return namedStats(direction, queue, slot, [...VRING_STATS, ...DROPS[direction]]);
+}
+
+/** The same for a vring of the library, by name alone; zeros when no burst uses it. */
+export function ringStats(ring: Vring): Map<string, bigint> {
+  const names = [...VRING_STATS, ...DROPS[ring.direction]];
+  if (ring.slot < 0) return new Map(names.map(([name]) => [name, 0n]));
+  const prefix = `${ring.direction}_q0_`;
+  const all = vringStats(ring.direction, 0, ring.slot);
+  return new Map(Array.from(all, ([name, value]) => [name.slice(prefix.length), value]));
 }

@@ -18,6 +18,11 @@ export class Vring {
   started = false;
   /** What was last reported to listeners. */
   ready = false;
+  /** Slot of the bursts that use it, -1: none, and their direction. */
+  slot = -1;
+  direction: 'rx' | 'tx' = 'rx';
+  /** Requests of the ring are answered. */
+  serves = false;
   /** Why it cannot start or had to stop, in words. */
   problem: string | undefined;
 

@@ -11,11 +11,13 @@ import { setForwardingCommands } from './set-forwarding.js';
 import { setPortCommands } from './set-port.js';
 import { showConfigCommands } from './show-config.js';
 import { showPortCommands } from './show-port.js';
+import { showVhostCommands } from './show-vhost.js';
 
 export const COMMANDS: readonly Command<CommandContext>[] = [
   ...helpCommands(() => COMMANDS),
   ...controlCommands,
   ...showPortCommands,
+  ...showVhostCommands,
   ...showConfigCommands,
   ...setForwardingCommands,
   ...setPortCommands,
