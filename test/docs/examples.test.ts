@@ -1,4 +1,4 @@
-/** Every example runs, does what it says, and ends by itself with exit code 0. Guests are fake front-ends. */
+/** Every example runs, does what it says, and ends by itself with exit code 0. Guests are fake front-ends. Rows A36, A48 of docs/vhost.md. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FakeFrontend, makeFrame, RequestFrontend } from '@pollwire/testkit';
