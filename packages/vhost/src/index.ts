@@ -14,6 +14,7 @@ export { descriptionLines } from './socket-history.js';
 export type { VhostOptions } from './socket-options.js';
 export { Vring } from './vring.js';
 export { VringReceiver, VringTransmitter } from './vring-burst.js';
-export type { VringInfo } from './vring-control.js';
+export type { VringInfo, VringOwner } from './vring-control.js';
 export { VringControl } from './vring-control.js';
+export type { RequestOrigin } from './vring-request.js';
 export { VringRequest } from './vring-request.js';

@@ -26,11 +26,12 @@ export function whyNotReady(device: Readiness): string | undefined {
   if (session !== undefined && !session.featuresSet) {
     return 'the front-end has not set features (SET_FEATURES): its driver is not loaded yet';
   }
-  if (session !== undefined && session.regions.length === 0) {
-    return `the front-end shares no guest memory (SET_MEM_TABLE): ${SHARE}`;
-  }
-  for (const ring of device.rings.slice(0, device.readyRings)) {
-    if (ring.missing !== undefined) return `ring ${ring.index}: ${ring.missing}`;
+  const noMemory = session !== undefined && session.regions.length === 0;
+  for (const { index, missing } of device.rings.slice(0, device.readyRings)) {
+    if (missing === undefined) continue;
+    if (!noMemory) return `ring ${index}: ${missing}`;
+    const first = missing.includes('SET_MEM_TABLE') ? '' : `${missing}; and `;
+    return `ring ${index}: ${first}the front-end shares no guest memory (SET_MEM_TABLE): ${SHARE}`;
   }
   return 'the driver has not set DRIVER_OK';
 }

@@ -360,8 +360,16 @@ const paths: readonly DeviceCase[] = [
     sys.close(sys.listenUnix(path));
     assert.ok(existsSync(path));
     const port = await bench.bench.eal.attach(`net_vhost${n},iface=${path}`);
-    await assert.rejects(bench.bench.eal.attach(`net_vhost${n + 500},iface=${path}`), /is served by/);
+    await assert.rejects(
+      bench.bench.eal.attach(`net_vhost${n + 500},iface=${path}`),
+      /is registered already in this program/,
+    );
     await bench.bench.eal.detach(port);
+    const foreign = bench.bench.next();
+    const server = sys.listenUnix(foreign.path);
+    const attach = bench.bench.eal.attach(`net_vhost${foreign.n},iface=${foreign.path}`);
+    await assert.rejects(attach, /is served by/);
+    sys.close(server);
   }),
   deviceCase(30, 'the socket file goes while it serves', async (bench) => {
     const { path } = await bench.target();
