@@ -161,6 +161,11 @@ export class BackendSession {
     return this.#state.regions;
   }
 
+  /** Whether a postcopy migration was announced or runs: guest memory may be absent, and touching it may wait for the front-end. */
+  get postcopy(): 'off' | 'advised' | 'listening' {
+    return this.#state.postcopy;
+  }
+
   /** The channel for requests to the front-end, while it is open. */
   get channel(): BackendChannel | undefined {
     return this.#channel.channel;

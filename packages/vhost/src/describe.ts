@@ -12,7 +12,7 @@ import {
   statusNames,
 } from '@pollwire/vhost-user';
 import type { VhostDevice } from './device.js';
-import { privateMemory } from './why-not-ready.js';
+import { memoryMayBeAbsent, privateMemory } from './why-not-ready.js';
 
 /** A word with the names of its bits. */
 export interface NamedBits {
@@ -63,6 +63,8 @@ export interface DeviceDescription {
 
 /** Entries of the time line that are shown. */
 const TIMELINE = 32;
+/** Indices that cannot be looked at. */
+const UNSEEN = { lastAvail: 0, lastUsed: 0, availIdx: 0, usedIdx: 0, broken: '' };
 const hex = (value: bigint) => `0x${value.toString(16)}`;
 
 /** Everything about a connected device. Only while its connection lives. */
@@ -99,7 +101,7 @@ export function timelineOf(session: BackendSession | undefined): string[] {
 function describeRing(device: VhostDevice, index: number): RingDescription {
   const ring = device.rings[index];
   if (ring === undefined) throw new RangeError(`there is no ring ${index}`);
-  const state = native.vhostRingState(device.id, index);
+  const state = memoryMayBeAbsent(device) ? UNSEEN : native.vhostRingState(device.id, index);
   const said = device.session?.rings[index];
   return {
     ring: index,
@@ -117,7 +119,7 @@ function describeRing(device: VhostDevice, index: number): RingDescription {
     lastUsed: state.lastUsed,
     availIdx: state.availIdx,
     usedIdx: state.usedIdx,
-    waiting: native.vhostRingInspect(device.id, index).waiting,
+    waiting: memoryMayBeAbsent(device) ? 0 : native.vhostRingInspect(device.id, index).waiting,
     broken: state.broken,
   };
 }

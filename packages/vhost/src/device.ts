@@ -24,6 +24,7 @@ import { logsUsed, RARP_RING, rarpFrame, switchLogging } from './migration.js';
 import { Postcopy } from './postcopy.js';
 import type { DeviceKind } from './device-kind.js';
 import { configHandlers, NET_DEVICE } from './device-kind.js';
+import type { DirtyLog } from './dirty-log.js';
 import { RequestServer } from './request-server.js';
 import { Vring } from './vring.js';
 import { VringReceiver, VringTransmitter } from './vring-burst.js';
@@ -64,6 +65,8 @@ export class VhostDevice implements BackendHandler {
   /** MTU that the front-end announced, or 0. */
   mtu = 0;
   ready = false;
+  /** Undefined while nobody logs what is written. */
+  dirtyLog: DirtyLog | undefined;
   declare readonly getConfig?: Required<BackendHandler>['getConfig'];
   declare readonly setConfig?: Required<BackendHandler>['setConfig'];
   declare readonly extern?: Required<BackendHandler>['extern'];
@@ -138,6 +141,11 @@ export class VhostDevice implements BackendHandler {
   /** One vring: its place, indices, notifications, statistics. */
   vring(index: number): VringControl {
     return new VringControl(this, this.#ring(index));
+  }
+
+  /** Says that this program wrote `length` bytes of guest memory by itself; nothing happens while nobody logs. */
+  logWrite(guestAddr: bigint, length: number): void {
+    this.dirtyLog?.write(guestAddr, length);
   }
 
   /** Protocol features in force. */

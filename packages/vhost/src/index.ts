@@ -3,6 +3,7 @@ export type { DeviceDescription, NamedBits, RingDescription } from './describe.j
 export type { DeviceListener } from './device.js';
 export { VhostDevice } from './device.js';
 export type { ConfigSpace, DeviceKind, ReceiveOptions } from './device-kind.js';
+export type { DirtyLog } from './dirty-log.js';
 export type { OfferOptions } from './features.js';
 export { offeredFeatures, RING_FEATURES } from './features.js';
 export { default, default as netVhost } from './net-vhost.js';

@@ -325,6 +325,17 @@ describe('a device', () => {
     expect(device.vring(0).info.call).toBe('poll');
   });
 
+  it('B.4: log_write marks what the program wrote, while somebody logs', async () => {
+    const socket = register().start();
+    await connect();
+    const device = await ready(socket);
+    device.logWrite(0x1000n, 8);
+    const marked: unknown[] = [];
+    device.dirtyLog = { write: (address, length) => marked.push([address, length]) };
+    device.logWrite(0x2000n, 16);
+    expect(marked).toEqual([[0x2000n, 16]]);
+  });
+
   it('B.5: statistics have the names of DPDK, are reset, and can be off', async () => {
     const socket = register().start();
     const guest = await connect();

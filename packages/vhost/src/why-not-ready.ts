@@ -41,6 +41,7 @@ export function whyNotReady(device: Readiness): string | undefined {
  * had ever touched them, while it kicks.
  */
 export function privateMemory(device: Readiness): string | undefined {
+  if (memoryMayBeAbsent(device)) return undefined;
   const looks = device.rings
     .filter((ring) => ring.started)
     .map((ring) => ({ ring, ...native.vhostRingInspect(device.id, ring.index) }));
@@ -51,4 +52,9 @@ export function privateMemory(device: Readiness): string | undefined {
     `the driver kicked ring ${kicked.ring.index}, but all its rings are blank here: the guest's memory is private ` +
     `(share=off); ${SHARE}`
   );
+}
+
+/** While a postcopy migration runs, only bursts touch guest memory: whoever looks might wait for a page that we are to ask for. */
+export function memoryMayBeAbsent(device: Pick<Readiness, 'session'>): boolean {
+  return (device.session?.postcopy ?? 'off') !== 'off';
 }
