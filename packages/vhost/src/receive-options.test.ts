@@ -44,8 +44,7 @@ async function receive(options: VhostOptions, send: (guest: FakeFrontend) => voi
   const socket = new VhostSocket(path, options).start();
   const guest = await FakeFrontend.connect(path, {
     ringSize: 32,
-    features:
-      Feature.VIRTIO_F_VERSION_1 | Feature.VHOST_USER_F_PROTOCOL_FEATURES | Feature.VIRTIO_NET_F_CSUM,
+    features: Feature.VIRTIO_F_VERSION_1 | Feature.VHOST_USER_F_PROTOCOL_FEATURES | Feature.VIRTIO_NET_F_CSUM,
   });
   await vi.waitFor(() => expect(socket.device?.ready).toBe(true));
   const device = socket.device;
