@@ -1,5 +1,6 @@
 // A guest that runs before its memory has come: only bursts touch it, a burst waits for its page, and nobody
 // waits for one that never comes. The test serves the faults, as the front-end would.
+// Row A70 of docs/vhost.md.
 #include "guest/postcopy.hpp"
 
 #include <gtest/gtest.h>

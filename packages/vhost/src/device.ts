@@ -20,11 +20,11 @@ import type {
   VringAddr,
 } from '@pollwire/vhost-user';
 import { DeviceStatus, ProtocolFeature, refuse } from '@pollwire/vhost-user';
-import { logsUsed, RARP_RING, rarpFrame, switchLogging } from './migration.js';
-import { Postcopy } from './postcopy.js';
 import type { DeviceKind } from './device-kind.js';
 import { configHandlers, NET_DEVICE } from './device-kind.js';
 import type { DirtyLog } from './dirty-log.js';
+import { logsUsed, RARP_RING, rarpFrame, switchLogging } from './migration.js';
+import { Postcopy } from './postcopy.js';
 import { RequestServer } from './request-server.js';
 import { Vring } from './vring.js';
 import { VringReceiver, VringTransmitter } from './vring-burst.js';

@@ -1,4 +1,4 @@
-/** Live migration as the library's program sees it: logging that begins and ends under traffic, a guest that announces itself. */
+/** Live migration as the library's program sees it: logging that begins and ends under traffic, a guest that announces itself. Rows A15, A69 and A76 of docs/vhost.md. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

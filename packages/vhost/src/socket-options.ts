@@ -44,6 +44,8 @@ export interface VhostOptions {
    * reported as a problem, and neither `new_device` nor `destroy_device` comes.
    */
   readonly newDevice?: (device: VhostDevice) => boolean | void;
+  /** `net` only: a guest may arrive before its memory does (postcopy migration). Default false. */
+  readonly postcopy?: boolean;
   /** Client: the first try comes after `start` has returned; that it failed without reconnection is an `error` event. Default false. */
   readonly asyncConnect?: boolean;
   /** `net` only: receivers never chain mbufs; longer packets are dropped unless there is an `extBuffer`. Default false. */
@@ -107,7 +109,7 @@ function planNet(options: VhostOptions): SocketPlan {
     queueNum: queuePairs,
     features: options.features ?? offeredFeatures(),
     possibleFeatures: IMPLEMENTED_FEATURES & ~tooLarge,
-    withoutProtocolFeatures: 0n,
+    withoutProtocolFeatures: options.postcopy === true ? 0n : ProtocolFeature.PAGEFAULT,
     extraProtocolFeatures: options.extraProtocolFeatures ?? 0n,
     kind: {
       ...NET_DEVICE,
@@ -122,7 +124,7 @@ function planNet(options: VhostOptions): SocketPlan {
 }
 
 function planOther(options: VhostOptions): SocketPlan {
-  const netOnly = ['queuePairs', 'linearBuffer', 'extBuffer', 'compliantOlFlags'] as const;
+  const netOnly = ['queuePairs', 'linearBuffer', 'extBuffer', 'compliantOlFlags', 'postcopy'] as const;
   refuseOptions(options, netOnly, "only a device of kind 'net' has it");
   const { features, rings = 1, config, request } = options;
   if (features === undefined) {
