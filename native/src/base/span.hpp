@@ -30,7 +30,8 @@ struct RingWrites {
 enum class Access : std::uint8_t { kRead, kWrite };
 
 // kTooLong: more descriptors or pieces than a PieceList takes; nothing else is wrong with what was seen.
-enum class ChainVerdict : std::uint8_t { kGood, kBadChain, kBadAddress, kTooLong };
+// kWaits: an address has to be translated first.
+enum class ChainVerdict : std::uint8_t { kGood, kBadChain, kBadAddress, kTooLong, kWaits };
 
 // Pieces of one chain after translation. A descriptor that crosses regions becomes several pieces.
 class PieceList {

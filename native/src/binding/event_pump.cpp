@@ -40,7 +40,7 @@ void deliver(Napi::Env env) {
   }
   for (const events::Event& event : events::drain()) {
     Napi::Object out = Napi::Object::New(env);
-    out.Set("type", "ring_broken");
+    out.Set("type", event.type == events::Type::kRingBroken ? "ring_broken" : "iotlb_miss");
     out.Set("side", event.side == events::Side::kVhost ? "vhost" : "virtio");
     out.Set("device", event.device);
     out.Set("ring", event.ring);

@@ -211,6 +211,35 @@ Napi::Value vhostPostcopyEnd(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value vhostIotlbUpdate(const Napi::CallbackInfo& info) {
+  const std::uint32_t permission = u32(info, 4, "permission");
+  check(info.Env(), deviceOf(info).iotlbUpdate(big(info, 1, "iova"), big(info, 2, "last"), big(info, 3, "user"),
+                                               static_cast<std::uint8_t>(permission)));
+  return info.Env().Undefined();
+}
+
+Napi::Value vhostIotlbInvalidate(const Napi::CallbackInfo& info) {
+  deviceOf(info).iotlbInvalidate(big(info, 1, "iova"), big(info, 2, "last"));
+  return info.Env().Undefined();
+}
+
+Napi::Value vhostIotlbMisses(const Napi::CallbackInfo& info) {
+  const auto misses = deviceOf(info).takeMisses(flag(info, 1, "again"));
+  Napi::Array out = Napi::Array::New(info.Env(), misses.size());
+  for (std::uint32_t i = 0; i < misses.size(); i++) {
+    Napi::Object miss = Napi::Object::New(info.Env());
+    miss.Set("iova", Napi::BigInt::New(info.Env(), misses[i].iova));
+    miss.Set("permission", permissionFor(misses[i].access));
+    out.Set(i, miss);
+  }
+  return out;
+}
+
+Napi::Value vhostIotlbGiveUp(const Napi::CallbackInfo& info) {
+  deviceOf(info).giveUpMiss(big(info, 1, "iova"));
+  return info.Env().Undefined();
+}
+
 Napi::Value vhostInject(const Napi::CallbackInfo& info) {
   const Napi::Uint8Array frame = bytes(info, 2, "frame");
   const auto* first = reinterpret_cast<const std::byte*>(frame.Data());
@@ -244,6 +273,10 @@ void addVhost(Napi::Env, Napi::Object exports) {
   add(exports, "vhostPostcopyAddress", vhostPostcopyAddress);
   add(exports, "vhostPostcopyReady", vhostPostcopyReady);
   add(exports, "vhostPostcopyEnd", vhostPostcopyEnd);
+  add(exports, "vhostIotlbUpdate", vhostIotlbUpdate);
+  add(exports, "vhostIotlbInvalidate", vhostIotlbInvalidate);
+  add(exports, "vhostIotlbMisses", vhostIotlbMisses);
+  add(exports, "vhostIotlbGiveUp", vhostIotlbGiveUp);
   add(exports, "vhostInject", vhostInject);
 }
 

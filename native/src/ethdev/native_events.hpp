@@ -7,7 +7,8 @@
 
 namespace pollwire::events {
 
-enum class Type : std::uint32_t { kRingBroken = 1 };
+// kIotlbMiss: a ring waits for translations.
+enum class Type : std::uint32_t { kRingBroken = 1, kIotlbMiss = 2 };
 // Which side of a ring; numbers of vhost and virtio devices are counted apart.
 enum class Side : std::uint32_t { kVhost, kVirtio };
 

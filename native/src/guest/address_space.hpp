@@ -14,6 +14,8 @@ class DirectSpace {
  public:
   // Whether what a burst writes has to be told to the space before it is published.
   static constexpr bool kLogs = false;
+  // Whether a translation may come later.
+  static constexpr bool kMisses = false;
 
   DirectSpace() = default;
   explicit DirectSpace(const RegionTable* table) noexcept : table_(table) {}

@@ -27,6 +27,7 @@ class GuestSpace : public DirectSpace {
   GuestSpace(const RegionTable* table, const DirtyLog* log, const UsedLog& used) noexcept
       : DirectSpace(table), table_(table), log_(log), used_(used), marks_(log) {}
 
+  bool logs() const noexcept { return true; }
   bool logFaulted() const noexcept { return log_->faulted(); }
 
   // Buffers, by where they lie here: one rule for addresses of every kind.

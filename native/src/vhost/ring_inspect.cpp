@@ -28,7 +28,7 @@ Result<RingInspection> Device::inspect(std::uint32_t index) {
   pollfd kick{ring.kick.get(), POLLIN, 0};
   seen.kickPending = ring.kick.valid() && ::poll(&kick, 1, 0) == 1 && (kick.revents & POLLIN) != 0;
   // Pages may be absent while a postcopy migration runs; only bursts may wait for them.
-  if (!ring.started || ring.queue.absent.load() || ring.queue.untouched.load()) return seen;
+  if (!ring.live() || ring.queue.absent.load() || ring.queue.untouched.load()) return seen;
   std::optional<BurstSlot::Hold> hold;
   if (ring.queue.slot != nullptr) hold.emplace(*ring.queue.slot);
   seen.waiting = std::visit([](const auto& layout) { return layout.waiting(); }, ring.queue.ring);

@@ -8,40 +8,52 @@ namespace pollwire::vhost {
 
 namespace {
 
-// One part of a ring: where the peer says that it is, and where that lies here.
-struct RingArea {
-  const char* name;
-  std::uint64_t address;
-  std::uint64_t bytes;
-  std::uint64_t align;
-  std::byte* host;
-
-  template <typename T>
-  T* as() const noexcept {
-    return reinterpret_cast<T*>(host);
-  }
-};
-
-Status locate(RingArea& area, const RegionTable& table) {
-  const std::string name = std::string("the ") + area.name;
-  if (area.address % area.align != 0) {
+Result<std::byte*> locate(const RingPart& part, const FindPart& find) {
+  const std::string name = std::string("the ") + part.name;
+  if (part.address % part.align != 0) {
     return Status(StatusCode::kBadAddress,
-                  name + " is not aligned to " + std::to_string(area.align) + " bytes");
+                  name + " is not aligned to " + std::to_string(part.align) + " bytes");
   }
-  area.host = table.findUser(area.address, area.bytes);
-  if (area.host == nullptr) {
+  std::byte* const host = find(part);
+  if (host == nullptr) {
     return Status(StatusCode::kBadAddress,
-                  name + " (" + std::to_string(area.bytes) + " bytes) is not inside one memory region");
+                  name + " (" + std::to_string(part.bytes) + " bytes) is not inside one memory region");
   }
-  if (reinterpret_cast<std::uintptr_t>(area.host) % area.align != 0) {
+  if (reinterpret_cast<std::uintptr_t>(host) % part.align != 0) {
     return Status(StatusCode::kBadAddress, name + " lies at an odd offset of its file");
   }
-  return {};
+  return host;
+}
+
+template <typename T>
+T* as(std::byte* host) noexcept {
+  return reinterpret_cast<T*>(host);
 }
 
 }  // namespace
 
+std::array<RingPart, 3> partsOf(const RingConfig& config) noexcept {
+  const bool eventIdx = (config.features & virtio::kRingEventIdx) != 0;
+  if ((config.features & virtio::kRingPacked) != 0) {
+    constexpr std::uint64_t kEvent = sizeof(packed::EventSuppress);
+    return {RingPart{"descriptor ring", config.desc, packed::descBytes(config.size), 16, Access::kWrite},
+            RingPart{"driver event structure", config.avail, kEvent, 4, Access::kRead},
+            RingPart{"device event structure", config.used, kEvent, 4, Access::kWrite}};
+  }
+  const std::uint64_t avail = split::availBytes(config.size, eventIdx);
+  const std::uint64_t used = split::usedBytes(config.size, eventIdx);
+  return {RingPart{"descriptor table", config.desc, split::descBytes(config.size), 16, Access::kRead},
+          RingPart{"available ring", config.avail, avail, 2, Access::kRead},
+          RingPart{"used ring", config.used, used, 4, Access::kWrite}};
+}
+
 Result<DeviceRing> openRing(const RingConfig& config, const RegionTable& table, std::uint32_t base,
+                            bool present) {
+  const auto find = [&table](const RingPart& part) { return table.findUser(part.address, part.bytes); };
+  return openRing(config, find, base, present);
+}
+
+Result<DeviceRing> openRing(const RingConfig& config, const FindPart& find, std::uint32_t base,
                             bool present) {
   const bool eventIdx = (config.features & virtio::kRingEventIdx) != 0;
   const bool indirect = (config.features & virtio::kRingIndirectDesc) != 0;
@@ -56,26 +68,20 @@ Result<DeviceRing> openRing(const RingConfig& config, const RegionTable& table, 
     return Status(StatusCode::kOutOfRange, "base index " + std::to_string(packed::positionOf(base)) +
                                                " is outside a ring of " + std::to_string(config.size));
   }
-  RingArea areas[3];
-  if (isPacked) {
-    areas[0] = {"descriptor ring", config.desc, packed::descBytes(config.size), 16, nullptr};
-    areas[1] = {"driver event structure", config.avail, sizeof(packed::EventSuppress), 4, nullptr};
-    areas[2] = {"device event structure", config.used, sizeof(packed::EventSuppress), 4, nullptr};
-  } else {
-    areas[0] = {"descriptor table", config.desc, split::descBytes(config.size), 16, nullptr};
-    areas[1] = {"available ring", config.avail, split::availBytes(config.size, eventIdx), 2, nullptr};
-    areas[2] = {"used ring", config.used, split::usedBytes(config.size, eventIdx), 4, nullptr};
-  }
-  for (RingArea& area : areas) {
-    PW_RETURN_IF_ERROR(locate(area, table));
+  std::byte* hosts[3];
+  std::byte** host = hosts;
+  for (const RingPart& part : partsOf(config)) {
+    auto found = locate(part, find);
+    if (!found) return found.status();
+    *host++ = *found;
   }
   if (isPacked) {
-    return DeviceRing(PackedDevice(areas[0].as<packed::Desc>(), areas[1].as<packed::EventSuppress>(),
-                                   areas[2].as<packed::EventSuppress>(), config.size, base, eventIdx,
+    return DeviceRing(PackedDevice(as<packed::Desc>(hosts[0]), as<packed::EventSuppress>(hosts[1]),
+                                   as<packed::EventSuppress>(hosts[2]), config.size, base, eventIdx,
                                    indirect));
   }
-  return DeviceRing(SplitDevice(areas[0].as<split::Desc>(), areas[1].as<split::Avail>(),
-                                areas[2].as<split::Used>(), config.size, static_cast<std::uint16_t>(base),
+  return DeviceRing(SplitDevice(as<split::Desc>(hosts[0]), as<split::Avail>(hosts[1]),
+                                as<split::Used>(hosts[2]), config.size, static_cast<std::uint16_t>(base),
                                 eventIdx, indirect, present));
 }
 

@@ -2,7 +2,9 @@
 // ring starts and when the memory table changes.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <functional>
 #include <variant>
 
 #include "base/result.hpp"
@@ -30,8 +32,25 @@ struct RingConfig {
   std::uint64_t usedLogAddr = 0;
 };
 
-// Finds the ring's parts in the peer's memory. `base` replaces config.base. Fails, naming part and value,
-// when a size, an index, an alignment or an address is wrong. Not `present`: nothing of the ring is read.
+// A part of a ring as the front-end names it: by its user address, or behind an IOMMU by a virtual one.
+struct RingPart {
+  const char* name;
+  std::uint64_t address;
+  std::uint64_t bytes;
+  std::uint64_t align;
+  // How the device uses it.
+  Access access;
+};
+std::array<RingPart, 3> partsOf(const RingConfig& config) noexcept;
+
+// Where a part lies here; nullptr: not in one piece, or nowhere.
+using FindPart = std::function<std::byte*(const RingPart&)>;
+
+// Makes the ring of its parts. `base` replaces config.base. Fails, naming part and value, when a size, an
+// index, an alignment or an address is wrong. Not `present`: nothing of the ring is read.
+Result<DeviceRing> openRing(const RingConfig& config, const FindPart& find, std::uint32_t base,
+                            bool present = true);
+// The same with parts named by user addresses.
 Result<DeviceRing> openRing(const RingConfig& config, const RegionTable& table, std::uint32_t base,
                             bool present = true);
 

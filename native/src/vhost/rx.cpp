@@ -5,6 +5,7 @@ namespace pollwire::vhost {
 
 BurstFn selectRx(const Queue& queue) noexcept {
   if (queue.untouched.load()) return selectRxUntouched(queue);
+  if (queue.iommu) return selectRxIova(queue);
   return queue.logged ? selectRxLogged(queue) : rxOn<DirectSpace>(queue);
 }
 

@@ -10,6 +10,7 @@
 #include "offload/legacy_flags.hpp"
 #include "offload/virtio_net.hpp"
 #include "offload/vlan_strip.hpp"
+#include "vhost/chain_walk.hpp"
 #include "vhost/copy.hpp"
 #include "vhost/vhost_queue.hpp"
 
@@ -58,19 +59,23 @@ PW_INLINE void readOffload(Queue& queue, Mbuf& packet, const virtio::NetHdr& hea
   queue.counters->add(kRX_BAD_OFFLOAD, 1);
 }
 
+// What became of a chain. kNothing: it stays where it is, for lack of it or of what it needs.
+enum class Odd : std::uint8_t { kReceived, kDropped, kNothing };
+
 // Any chain: several descriptors, indirect tables, several regions, packets larger than one mbuf. The packet
-// is built in `first`, which stays the caller's when the result is false (the chain is dropped and counted).
+// is built in `first`, which stays the caller's when there is none.
 template <class Ring, class Space, bool kOffload>
-PW_NOINLINE bool receiveChain(Queue& queue, const Ring& ring, const Head& head, Handle first) noexcept {
+PW_NOINLINE Odd receiveChain(Queue& queue, const Ring& ring, const Head& head, Handle first) noexcept {
   PieceList pieces;
-  const ChainVerdict verdict = ring.walk(head, Access::kRead, queue.spaceAs<Space>(), pieces);
+  const ChainVerdict verdict = walkChain(ring, head, Access::kRead, queue.spaceAs<Space>(), pieces);
+  if (verdict == ChainVerdict::kWaits) return Odd::kNothing;
   if (verdict != ChainVerdict::kGood) {
     queue.counters->add(verdict == ChainVerdict::kBadAddress ? kRX_BAD_ADDRESS : kRX_BAD_CHAIN, 1);
-    return false;
+    return Odd::kDropped;
   }
   if (pieces.bytes() < queue.headerLen + kMinFrame || pieces.bytes() > queue.headerLen + kMaxFrame) {
     queue.counters->add(kRX_BAD_LENGTH, 1);
-    return false;
+    return Odd::kDropped;
   }
   PieceCursor cursor(pieces);
   virtio::NetHdr header{};
@@ -89,7 +94,7 @@ PW_NOINLINE bool receiveChain(Queue& queue, const Ring& ring, const Head& head, 
       room = queue.buffers->segmentRoom();
     } else if (queue.linear) {
       queue.counters->add(lent ? kRX_NO_MBUF : kRX_BAD_LENGTH, 1);
-      return false;
+      return Odd::kDropped;
     }
   }
   Mbuf* segment = packet;
@@ -110,7 +115,7 @@ PW_NOINLINE bool receiveChain(Queue& queue, const Ring& ring, const Head& head, 
       if (packet->next != kNoHandle) freeChain(packet->next);
       packet->next = kNoHandle;
       queue.counters->add(kRX_NO_MBUF, 1);
-      return false;
+      return Odd::kDropped;
     }
     segment->next = next;
     segment = mbufOf(next);
@@ -119,7 +124,7 @@ PW_NOINLINE bool receiveChain(Queue& queue, const Ring& ring, const Head& head, 
   }
   packet->nbSegs = segments;
   if constexpr (kOffload) readOffload(queue, *packet, header);
-  return true;
+  return Odd::kReceived;
 }
 
 // Progress of one burst through the ring, in ring entries.
@@ -170,8 +175,6 @@ PW_INLINE std::uint32_t receiveRun(Queue& queue, Ring& ring, Handle* out, std::u
   return received;
 }
 
-enum class Odd : std::uint8_t { kReceived, kDropped, kNothing };
-
 // The next chain, whatever it is.
 template <class Ring, class Space, bool kOffload>
 PW_NOINLINE Odd receiveOdd(Queue& queue, Ring& ring, Handle* out, Progress& progress) noexcept {
@@ -185,13 +188,13 @@ PW_NOINLINE Odd receiveOdd(Queue& queue, Ring& ring, Handle* out, Progress& prog
     return Odd::kDropped;
   }
   if (allocUpTo(queue, out, 1) == 0) return Odd::kNothing;
-  const bool good = receiveChain<Ring, Space, kOffload>(queue, ring, head, *out);
+  const Odd outcome = receiveChain<Ring, Space, kOffload>(queue, ring, head, *out);
+  if (PW_UNLIKELY(outcome != Odd::kReceived)) queue.pool->putBulk(out, 1);
+  if (PW_UNLIKELY(outcome == Odd::kNothing)) return Odd::kNothing;
   ring.putUsed(progress.answered, head, 0);
   progress.taken += head.count;
   progress.answered += head.count;
-  if (PW_LIKELY(good)) return Odd::kReceived;
-  queue.pool->putBulk(out, 1);
-  return Odd::kDropped;
+  return outcome;
 }
 
 template <class Ring, class Space, bool kOffload>
@@ -227,7 +230,11 @@ std::uint32_t rxBurst(void* context, Handle* out, std::uint32_t count) noexcept 
       Progress slow = progress;
       const Odd odd = receiveOdd<Ring, Space, kOffload>(queue, ring, out + received, slow);
       progress = slow;
-      if (odd == Odd::kNothing) break;
+      if (odd == Odd::kNothing) {
+        if constexpr (Space::kMisses)
+          lookAhead(ring, progress.taken, ready, Access::kRead, queue.spaceAs<Space>());
+        break;
+      }
       ready--;
       if (odd == Odd::kDropped) continue;
       const Mbuf* const mbuf = mbufOf(out[received++]);
@@ -237,6 +244,7 @@ std::uint32_t rxBurst(void* context, Handle* out, std::uint32_t count) noexcept 
   if (progress.taken != 0) {
     queue.publish<Space>(ring, progress.taken, progress.answered);
   }
+  if constexpr (Space::kMisses) queue.reportMisses();
   return received;
 }
 

@@ -5,6 +5,7 @@ namespace pollwire::vhost {
 
 BurstFn selectTx(const Queue& queue) noexcept {
   if (queue.untouched.load()) return selectTxUntouched(queue);
+  if (queue.iommu) return selectTxIova(queue);
   return queue.logged ? selectTxLogged(queue) : txOn<DirectSpace>(queue);
 }
 

@@ -120,6 +120,7 @@ std::uint32_t txBurst(void* context, Handle* handles, std::uint32_t count) noexc
   if (progress.taken.entry != 0) {
     queue.publish<Space>(ring, progress.taken.entry, progress.answered);
   }
+  if constexpr (Space::kMisses) queue.reportMisses();
   if (PW_UNLIKELY(done < count)) queue.counters->add(kTX_RING_FULL, count - done);
   if (PW_LIKELY(irregular == 0)) Mempool::byId(pool)->putBulk(handles, done);
   else freeBurst(handles, done);

@@ -9,6 +9,7 @@
 #include "mbuf/mbuf_ops.hpp"
 #include "offload/segment.hpp"
 #include "offload/virtio_net.hpp"
+#include "vhost/chain_walk.hpp"
 #include "vhost/vhost_queue.hpp"
 
 namespace pollwire::vhost {
@@ -143,9 +144,15 @@ PW_NOINLINE Sent sendSlow(Queue& queue, Ring& ring, Mbuf* mbuf, std::uint32_t re
       continue;
     }
     const std::uint64_t before = pieces.bytes();
-    const ChainVerdict verdict = buffers.full()
-                                     ? ChainVerdict::kTooLong
-                                     : ring.walk(*head, Access::kWrite, queue.spaceAs<Space>(), pieces);
+    const ChainVerdict verdict =
+        buffers.full() ? ChainVerdict::kTooLong
+                       : walkChain(ring, *head, Access::kWrite, queue.spaceAs<Space>(), pieces);
+    if constexpr (Space::kMisses) {
+      if (verdict == ChainVerdict::kWaits) {
+        lookAhead(ring, place.entry, ready - place.head, Access::kWrite, queue.spaceAs<Space>());
+        return Sent::kRingFull;
+      }
+    }
     const std::uint64_t room = pieces.bytes() - before;
     if (PW_UNLIKELY(verdict == ChainVerdict::kTooLong && buffers.count() != 0)) {
       // Too many small buffers for this packet; a smaller one may fit.

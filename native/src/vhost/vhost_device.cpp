@@ -131,6 +131,10 @@ std::vector<std::uint32_t> Device::swapMemory(std::shared_ptr<const RegionTable>
   std::vector<std::uint32_t> stopped;
   for (auto& ring : rings_) {
     if (!ring->started) continue;
+    if (ring->queue.iommu) {
+      suspend(*ring);
+      continue;
+    }
     if (ring->queue.slot != nullptr) ring->queue.slot->close(kSlotRingStopped);
     auto translated = openRing(ring->config, *table, baseOf(ring->queue.ring), !postcopy_.active());
     if (translated.ok()) {
@@ -152,7 +156,12 @@ std::vector<std::uint32_t> Device::swapMemory(std::shared_ptr<const RegionTable>
   }
   // The old mappings go only now, when no ring points into them.
   std::swap(memory_, table);
-  for (auto& ring : rings_) apply(*ring);
+  // What was translated lay in the old ones.
+  iotlb_.clear();
+  for (auto& ring : rings_) {
+    if (ring->waiting) (void)resume(*ring);
+    apply(*ring);
+  }
   return stopped;
 }
 
@@ -208,7 +217,7 @@ Status Device::unbind(std::uint32_t index) {
 void Device::apply(Ring& ring) {
   BurstSlot* slot = ring.queue.slot;
   if (slot == nullptr) return;
-  if (!ring.started) {
+  if (!ring.live()) {
     slot->close(kSlotRingStopped);
     return;
   }
@@ -223,12 +232,16 @@ void Device::apply(Ring& ring) {
 void Device::useMemory(Ring& ring, const RegionTable& table) {
   ring.queue.space = DirectSpace(&table);
   ring.queue.logged = log_ != nullptr && (ring.config.features & virtio::kVhostLogAll) != 0;
+  if (ring.queue.iommu) {
+    ring.queue.iova = IovaSpace(&table, &iotlb_, ring.queue.logged ? log_.get() : nullptr);
+    return;
+  }
   ring.queue.guest =
       ring.queue.logged ? GuestSpace(&table, log_.get(), usedLogOf(ring.config, table)) : GuestSpace();
 }
 
 void Device::reopen(Ring& ring) {
-  if (!ring.started) return;
+  if (!ring.live()) return;
   if (ring.queue.slot != nullptr) ring.queue.slot->close(kSlotRingStopped);
   useMemory(ring, *memory_);
   apply(ring);
@@ -239,9 +252,6 @@ Status Device::startRing(std::uint32_t index, const RingConfig& config) {
   if (!found) return found.status();
   Ring& ring = **found;
   if (ring.started) return Status(StatusCode::kBadState, nameOf(ring) + " runs already; stop it first");
-  if ((config.features & virtio::kAccessPlatform) != 0) {
-    return Status(StatusCode::kNotSupported, nameOf(ring) + ": IOMMU addresses are not implemented");
-  }
   if (memory_->faulted()) {
     return Status(StatusCode::kBadFile,
                   nameOf(ring) + ": its memory was taken away by the peer; a new memory table is needed");
@@ -250,11 +260,18 @@ Status Device::startRing(std::uint32_t index, const RingConfig& config) {
     return Status(StatusCode::kBadState, nameOf(ring) + ": the front-end has not confirmed its memory yet");
   }
   ring.queue.faultsSeen = FaultGuard::faults();
+  ring.queue.iommu = (config.features & virtio::kAccessPlatform) != 0;
+  if (ring.queue.iommu) return startBehindIommu(ring, config);
   auto translated = openRing(config, *memory_, config.base, !postcopy_.active());
   if (!translated)
     return Status(translated.status().code(), nameOf(ring) + ": " + translated.status().detail());
+  begin(ring, config, *translated);
+  return {};
+}
+
+void Device::begin(Ring& ring, const RingConfig& config, const DeviceRing& translated) {
   ring.config = config;
-  ring.queue.ring = *translated;
+  ring.queue.ring = translated;
   useMemory(ring, *memory_);
   ring.queue.headerLen = virtio::netHdrLen(config.features);
   ring.queue.features = config.features;
@@ -264,8 +281,15 @@ Status Device::startRing(std::uint32_t index, const RingConfig& config) {
   if (!postcopy_.active()) setKickWanted(ring.queue, false);
   if (ring.queue.slot != nullptr) ring.queue.slot->open(kSlotBroken);
   ring.started = true;
+  ring.waiting = false;
   apply(ring);
-  return {};
+}
+
+void Device::suspend(Ring& ring) {
+  if (!ring.live()) return;
+  if (ring.queue.slot != nullptr) ring.queue.slot->close(kSlotRingStopped);
+  ring.base = baseOf(ring.queue.ring);
+  ring.waiting = true;
 }
 
 Result<std::uint32_t> Device::stopRing(std::uint32_t index) {
@@ -273,10 +297,11 @@ Result<std::uint32_t> Device::stopRing(std::uint32_t index) {
   if (!found) return found.status();
   Ring& ring = **found;
   if (!ring.started) return ring.base;
-  if (ring.queue.slot != nullptr) ring.queue.slot->close(kSlotRingStopped);
   if (ring.chains != nullptr) ring.chains->forget();
-  ring.base = baseOf(ring.queue.ring);
+  suspend(ring);
   ring.started = false;
+  ring.waiting = false;
+  ring.lacking.clear();
   ring.queue.ring = SplitDevice();
   return ring.base;
 }
@@ -294,7 +319,7 @@ Status Device::setKick(std::uint32_t index, Fd fd) {
   Ring& ring = **found;
   PW_RETURN_IF_ERROR(checkedFd(ring, "kick", fd));
   // The slot lets go of the old descriptor before it is closed.
-  if (ring.queue.slot != nullptr && ring.started) ring.queue.slot->setWait(fd.get(), armKicks);
+  if (ring.queue.slot != nullptr && ring.live()) ring.queue.slot->setWait(fd.get(), armKicks);
   ring.kick = std::move(fd);
   return {};
 }
@@ -310,7 +335,7 @@ Status Device::setCall(std::uint32_t index, Fd fd) {
     ring.queue.callFd = callFd;
     // What the guest was owed until now is settled by the signal below; 16-bit distances do not survive long
     // silences.
-    if (ring.started && !ring.queue.absent.load())
+    if (ring.live() && !ring.queue.absent.load())
       (void)std::visit([](auto& layout) { return layout.wantsCall(); }, ring.queue.ring);
   } else {
     ring.queue.callFd = callFd;
@@ -333,7 +358,7 @@ Status Device::wantKicks(std::uint32_t index, bool wanted) {
   auto found = ringAt(index);
   if (!found) return found.status();
   Ring& ring = **found;
-  if (!ring.started) return {};
+  if (!ring.live()) return {};
   if (ring.queue.absent.load()) {
     return Status(StatusCode::kBusy, nameOf(ring) + ": its memory is still arriving; poll it meanwhile");
   }
@@ -355,7 +380,7 @@ Result<RingState> Device::state(std::uint32_t index) const {
   if (ring.queue.slot != nullptr) hold.emplace(*ring.queue.slot);
   const char* broken = ring.queue.broken.load();
   RingState state{ring.started, ring.enabled, broken == nullptr ? "" : broken, ring.base, 0, 0, 0};
-  if (ring.started) {
+  if (ring.live()) {
     const bool absent = ring.queue.absent.load();
     std::visit(
         [&state, absent](const auto& layout) {

@@ -11,6 +11,7 @@
 #include "base/result.hpp"
 #include "guest/dirty_log.hpp"
 #include "guest/postcopy.hpp"
+#include "guest/iotlb.hpp"
 #include "guest/regions.hpp"
 #include "sys/fd.hpp"
 #include "vhost/chain_queue.hpp"
@@ -29,6 +30,11 @@ struct BindOptions {
   bool legacyFlags = false;
   // rx: pool of larger buffers for packets that do not fit into one mbuf of `pool`.
   std::uint32_t buffers = ~0u;
+};
+
+struct IotlbMiss {
+  std::uint64_t iova;
+  Access access;
 };
 
 struct RingState {
@@ -99,22 +105,41 @@ class Device {
   Result<ChainQueue*> chains(std::uint32_t ring);
   // -1: the driver's kicks have no descriptor. Stays the device's, until the next setKick.
   Result<int> kickFd(std::uint32_t ring);
+  // The IOMMU of rings with ACCESS_PLATFORM: [iova, last] lies at the front-end's user address `user`, or
+  // nowhere any more. Rings whose own addresses lose their translation rest until it is back.
+  Status iotlbUpdate(std::uint64_t iova, std::uint64_t last, std::uint64_t user, std::uint8_t permission);
+  void iotlbInvalidate(std::uint64_t iova, std::uint64_t last);
+  // Addresses to ask the front-end for. `again`: those that it was asked for and has not answered, too.
+  std::vector<IotlbMiss> takeMisses(bool again);
+  // Chains that wait for this address are bad ones now.
+  void giveUpMiss(std::uint64_t iova);
   // `frame` is the next thing that rx bursts of this ring return.
   Status inject(std::uint32_t ring, std::vector<std::byte> frame);
 
  private:
+  // An address of a ring's own parts that has no translation.
+  struct Lack {
+    std::uint64_t iova;
+    Access access;
+    bool asked;
+  };
   struct Ring {
     Queue queue;
     RingConfig config;
     Direction direction = Direction::kRx;
     bool started = false;
     bool enabled = false;
+    // Started, and its parts are not translated. `base` says where it stands.
+    bool waiting = false;
+    std::vector<Lack> lacking;
     std::uint32_t base = 0;
     std::uint32_t slot = ~0u;
     Fd kick;
     Fd call;
     // Made when somebody asks for it; a ring has either this or a slot.
     std::unique_ptr<ChainQueue> chains;
+
+    bool live() const noexcept { return started && !waiting; }
   };
 
   Result<Ring*> ringAt(std::uint32_t ring);
@@ -122,6 +147,14 @@ class Device {
   std::vector<std::uint32_t> swapMemory(std::shared_ptr<const RegionTable> table);
   // The address spaces of the ring's bursts. Its slot is closed.
   void useMemory(Ring& ring, const RegionTable& table);
+  // The ring runs from here on.
+  void begin(Ring& ring, const RingConfig& config, const DeviceRing& translated);
+  // The ring rests where it stands; no burst is inside.
+  void suspend(Ring& ring);
+  // Behind an IOMMU: the ring runs, or waits for translations.
+  Status startBehindIommu(Ring& ring, const RingConfig& config);
+  Status resume(Ring& ring);
+  std::vector<Lack> lackOf(const Ring& ring) const;
   // A running ring goes on with what is in force now.
   void reopen(Ring& ring);
   // Puts the burst function that fits the present state into the slot, and opens or closes it.
@@ -132,6 +165,7 @@ class Device {
   std::shared_ptr<const RegionTable> memory_;
   std::shared_ptr<const DirtyLog> log_;
   Postcopy postcopy_;
+  Iotlb iotlb_;
   std::vector<std::unique_ptr<Ring>> rings_;
 };
 

@@ -16,7 +16,7 @@ bool Queue::breakIfFaulted() noexcept {
   faultsSeen = FaultGuard::faults();
   if (space.faulted()) {
     breakRing("MEMORY_FAULT");
-  } else if (logged && guest.logFaulted()) {
+  } else if (logged && tracked().logFaulted()) {
     // Packets would still flow, but the guest would arrive without them.
     breakRing("LOG_FAULT");
   } else {
@@ -25,15 +25,23 @@ bool Queue::breakIfFaulted() noexcept {
   return true;
 }
 
-void Queue::flushLog() noexcept {
-  const std::uint64_t missed = guest.flush();
+void Queue::reportMisses() noexcept {
+  if (const std::uint64_t hits = iova.takeHits(); hits != 0) counters->add(kIOTLB_HITS, hits);
+  if (const std::uint32_t fresh = iova.takeFresh(); fresh != 0) {
+    counters->add(kIOTLB_MISSES, fresh);
+    events::push(events::Event{events::Type::kIotlbMiss, events::Side::kVhost, device, index, ""});
+  }
+}
+
+void Queue::flushLog(GuestSpace& log) noexcept {
+  const std::uint64_t missed = log.flush();
   if (PW_UNLIKELY(missed != 0)) counters->add(kLOG_MISSED, missed);
 }
 
 void Queue::logEvent() noexcept {
   if (!logged) return;
-  guest.wroteRing(std::visit([](const auto& layout) { return layout.event(); }, ring));
-  const std::uint64_t missed = guest.flush();
+  tracked().wroteRing(std::visit([](const auto& layout) { return layout.event(); }, ring));
+  const std::uint64_t missed = tracked().flush();
   if (missed != 0 && counters != nullptr) counters->add(kLOG_MISSED, missed);
 }
 

@@ -13,6 +13,7 @@
 #include "ethdev/burst_slot.hpp"
 #include "guest/address_space.hpp"
 #include "guest/guest_space.hpp"
+#include "guest/iova_space.hpp"
 #include "mbuf/mempool.hpp"
 #include "sys/eventfd.hpp"
 #include "vhost/ring_setup.hpp"
@@ -56,6 +57,9 @@ struct Queue {
   std::atomic<bool> absent{false};
   // Nothing of the ring was read yet: the first burst does. Read when the burst function is chosen.
   std::atomic<bool> untouched{false};
+  // Whether they work on `iova`, logged or not.
+  bool iommu = false;
+  IovaSpace iova;
 
   // From inside a burst: stops this ring for good, until it is set up anew.
   void breakRing(const char* reason) noexcept;
@@ -78,16 +82,24 @@ struct Queue {
   template <class Space>
   PW_INLINE Space& spaceAs() noexcept {
     if constexpr (std::is_same_v<Space, DirectSpace>) return space;
+    else if constexpr (std::is_same_v<Space, IovaSpace>) return iova;
     else return guest;
   }
+
+  // The space that logs.
+  GuestSpace& tracked() noexcept { return iommu ? iova : guest; }
 
   // The end of a burst: shows what was answered to the driver, and calls it.
   template <class Space, class Ring>
   PW_INLINE void publish(Ring& answering, std::uint32_t taken, std::uint32_t answered) noexcept {
-    if constexpr (Space::kLogs) publishLogged(answering, taken, answered);
+    if constexpr (!Space::kLogs) answering.publish(taken, answered);
+    else if (spaceAs<Space>().logs()) publishLogged(spaceAs<Space>(), answering, taken, answered);
     else answering.publish(taken, answered);
     notify(answering);
   }
+
+  // The end of a burst on `iova`: counts, and tells the control plane of addresses to be asked for.
+  void reportMisses() noexcept;
 
   // After the ring's event index or flags were written.
   void logEvent() noexcept;
@@ -107,19 +119,20 @@ struct Queue {
  private:
   // Everything is in the log before the driver can see it, and what makes it visible right after.
   template <class Ring>
-  PW_NOINLINE void publishLogged(Ring& answering, std::uint32_t taken, std::uint32_t answered) noexcept {
+  PW_NOINLINE void publishLogged(GuestSpace& log, Ring& answering, std::uint32_t taken,
+                                 std::uint32_t answered) noexcept {
     const RingWrites answers = answering.answers(answered);
     const RingWrite shown = answering.shown();
     if (answered != 0) {
-      guest.wroteRing(answers.data, answers.bytes);
-      guest.wroteRing(answers.wrapped, answers.wrappedBytes);
+      log.wroteRing(answers.data, answers.bytes);
+      log.wroteRing(answers.wrapped, answers.wrappedBytes);
     }
-    flushLog();
+    flushLog(log);
     answering.publish(taken, answered);
-    guest.wroteRing(shown);
-    flushLog();
+    log.wroteRing(shown);
+    flushLog(log);
   }
-  void flushLog() noexcept;
+  void flushLog(GuestSpace& log) noexcept;
   bool breakIfFaulted() noexcept;
 };
 
@@ -132,5 +145,8 @@ BurstFn selectTxLogged(const Queue& queue) noexcept;
 // Those of rings whose memory has still to arrive: the first burst reads where the ring stands.
 BurstFn selectRxUntouched(const Queue& queue) noexcept;
 BurstFn selectTxUntouched(const Queue& queue) noexcept;
+// Those of rings behind an IOMMU.
+BurstFn selectRxIova(const Queue& queue) noexcept;
+BurstFn selectTxIova(const Queue& queue) noexcept;
 
 }  // namespace pollwire::vhost

@@ -80,8 +80,11 @@ export type WatchCallback = (events: number) => void;
 
 /** Something native that the control plane must hear of. */
 export interface NativeEvent {
-  /** 'ring_broken': the data path refuses to go on with this ring until it is set up anew. */
-  type: 'ring_broken';
+  /**
+   * 'ring_broken': the data path refuses to go on with this ring until it is set up anew. 'iotlb_miss': it waits for translations, see
+   * vhostIotlbMisses.
+   */
+  type: 'ring_broken' | 'iotlb_miss';
   /** Which side of a ring: numbers of vhost and virtio devices are counted apart. */
   side: 'vhost' | 'virtio';
   device: number;
@@ -356,6 +359,16 @@ export interface Addon {
   /** Hands a request back, the first `written` bytes of its room filled, and calls the driver. False for an unknown token. */
   vhostChainComplete(device: number, ring: number, token: number, written: number): boolean;
   vhostChainStats(device: number, ring: number): ChainStats;
+  /**
+   * The memory behind [iova, last] lies at the front-end's user address `user`; permission 1 read, 2 write, 3 both. Throws when it is
+   * outside the memory table, or when a ring that waited for it cannot start.
+   */
+  vhostIotlbUpdate(device: number, iova: bigint, last: bigint, user: bigint, permission: number): void;
+  vhostIotlbInvalidate(device: number, iova: bigint, last: bigint): void;
+  /** Addresses to ask the front-end for; with `again` also those that it was asked for and has not answered. */
+  vhostIotlbMisses(device: number, again: boolean): { iova: bigint; permission: number }[];
+  /** What waits for this address has a bad one. */
+  vhostIotlbGiveUp(device: number, iova: bigint): void;
   /** A frame (RARP) to be returned at the head of the next rx burst of this ring. */
   vhostInject(device: number, ring: number, frame: Uint8Array): void;
 

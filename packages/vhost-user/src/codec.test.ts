@@ -15,6 +15,7 @@ import {
 import type { Direction, MessageRow } from './messages.js';
 import { BACKEND_REQUESTS, FRONTEND_REQUESTS } from './messages.js';
 import { CODECS, MAX_PAYLOAD } from './payload-codecs.js';
+import { IotlbType } from './payloads.js';
 import { FdHolder } from './received-fd.js';
 import type { Reject } from './refusal.js';
 import { isReject } from './refusal.js';
@@ -202,6 +203,14 @@ describe('payloads', () => {
       payload[at] = value;
       expectReject(payloadOf(FRONTEND_REQUESTS.IOTLB_MSG, payload, 0), 'VHOST_BAD_FIELD');
     }
+  });
+
+  it('of an IOTLB invalidation may have anything where the permissions are: QEMU leaves them as they were', () => {
+    const payload = CODECS.iotlb.encode({ ...SAMPLES.iotlb, type: IotlbType.INVALIDATE });
+    payload[24] = 8;
+    expect(
+      CODECS.iotlb.decode(new DataView(payload.buffer, payload.byteOffset, payload.length)),
+    ).toMatchObject({ type: IotlbType.INVALIDATE, perm: 0 });
   });
 
   it('do not depend on where in a buffer they lie', () => {

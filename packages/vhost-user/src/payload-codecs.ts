@@ -7,7 +7,6 @@ import type {
   DeviceStateTransfer,
   InflightArea,
   IotlbMessage,
-  IotlbType,
   LogArea,
   MemoryRegion,
   PayloadKind,
@@ -19,6 +18,7 @@ import type {
   VringFd,
   VringState,
 } from './payloads.js';
+import { IotlbType } from './payloads.js';
 import { hex } from './refusal.js';
 
 /** Largest payload on the wire; nothing legal comes near it, and nothing above is ever allocated. */
@@ -225,13 +225,14 @@ const config: PayloadCodec<ConfigAccess> = {
 const iotlb = fixed<IotlbMessage>(
   32,
   (view) => {
-    const perm = view.getUint8(24);
     const type = view.getUint8(25);
-    if (perm > 3) {
-      return bad('permissions', String(perm), '0 none, 1 read, 2 write, 3 both');
-    }
     if (type < 1 || type > 4) {
       return bad('type', String(type), '1 miss, 2 update, 3 invalidate, 4 access fail');
+    }
+    // QEMU leaves the byte as it was in an invalidation, which has no permissions.
+    const perm = type === IotlbType.INVALIDATE ? 0 : view.getUint8(24);
+    if (perm > 3) {
+      return bad('permissions', String(perm), '0 none, 1 read, 2 write, 3 both');
     }
     return {
       iova: view.getBigUint64(0, true),

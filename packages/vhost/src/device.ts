@@ -7,10 +7,12 @@ import type { MempoolRef } from '@pollwire/ethdev';
 import type { NativeEvent, VhostBindOptions } from '@pollwire/native';
 import { native, onDeviceEvent, PollwireError } from '@pollwire/native';
 import type {
+  BackendChannel,
   BackendHandler,
   BackendSession,
   CloseReason,
   FeatureChange,
+  IotlbMessage,
   LogArea,
   MemoryRegion,
   OutgoingFd,
@@ -23,6 +25,7 @@ import { DeviceStatus, ProtocolFeature, refuse } from '@pollwire/vhost-user';
 import type { DeviceKind } from './device-kind.js';
 import { configHandlers, NET_DEVICE } from './device-kind.js';
 import type { DirtyLog } from './dirty-log.js';
+import { Iotlb } from './iotlb.js';
 import { logsUsed, RARP_RING, rarpFrame, switchLogging } from './migration.js';
 import { Postcopy } from './postcopy.js';
 import { RequestServer } from './request-server.js';
@@ -83,10 +86,12 @@ export class VhostDevice implements BackendHandler {
   readonly #postcopy: Postcopy;
   readonly #listener: DeviceListener;
   readonly #unsubscribe: () => void;
+  readonly #translations: Iotlb;
 
   constructor(vringCount: number, listener: DeviceListener, kind: DeviceKind = NET_DEVICE) {
     this.id = native.vhostCreate(vringCount);
     this.#postcopy = new Postcopy(this.id);
+    this.#translations = new Iotlb(this.id);
     this.rings = Array.from({ length: vringCount }, (_, index) => new Vring(index));
     this.#listener = listener;
     this.#kind = kind;
@@ -289,6 +294,14 @@ export class VhostDevice implements BackendHandler {
     this.#ring(index).enabled = enabled;
   }
 
+  setBackendChannel(channel: BackendChannel | undefined): void {
+    this.#translations.channel = channel;
+  }
+
+  iotlb(message: IotlbMessage): Refusal | void {
+    return this.#translations.apply(message);
+  }
+
   setMtu(mtu: number): void {
     this.mtu = mtu;
     this.#listener.mtuChanged?.(this, mtu);
@@ -300,12 +313,15 @@ export class VhostDevice implements BackendHandler {
 
   messageHandled(): void {
     this.#update();
+    // Rings that start, or whose memory is new, may need translations.
+    this.#translations.ask();
   }
 
   connectionClosed(reason: CloseReason): void {
     // First: an lcore may wait for a page that nobody brings any more, and stopping waits for the lcore.
     this.#postcopy.end();
     this.#listener.connectionEnding?.(this);
+    this.#translations.close();
     this.#stopAll();
     this.#requests?.close();
     for (const end of this.#ends) end.close();
@@ -345,6 +361,10 @@ export class VhostDevice implements BackendHandler {
   }
 
   #nativeEvent(event: NativeEvent): void {
+    if (event.type === 'iotlb_miss') {
+      this.#translations.ask();
+      return;
+    }
     const ring = this.rings[event.ring];
     if (ring === undefined || !ring.started) return;
     // Events come a turn later: the ring may have been set up anew since.

@@ -37,16 +37,19 @@ export interface OfferOptions {
   readonly linear?: boolean;
   /** Packets longer than one mbuf borrow a larger buffer. Default false. */
   readonly external?: boolean;
+  /** The guest may have an IOMMU: addresses are translated by the front-end. Default false. */
+  readonly iommu?: boolean;
 }
 
 /** The virtio feature word that a device offers. */
 export function offeredFeatures(options: OfferOptions = {}): bigint {
   const fits = options.linear !== true || options.external === true;
-  return options.tso === true && fits ? ALWAYS | SEGMENTATION : ALWAYS;
+  const segmentation = options.tso === true && fits ? SEGMENTATION : 0n;
+  return ALWAYS | segmentation | (options.iommu === true ? Feature.VIRTIO_F_ACCESS_PLATFORM : 0n);
 }
 
 /** Every feature that can be offered, whatever is switched on. */
-export const IMPLEMENTED_FEATURES: bigint = ALWAYS | SEGMENTATION;
+export const IMPLEMENTED_FEATURES: bigint = ALWAYS | SEGMENTATION | Feature.VIRTIO_F_ACCESS_PLATFORM;
 
 /** What the rings of any device can do: a device of kind `other` offers these beside the bits of its own. */
 export const RING_FEATURES: bigint =

@@ -20,7 +20,6 @@ describeDriver({
     [`,iface=${join(dir, 'absent', 'sock')}`, /absent/],
     [`,iface=${socketOf(99)},queues=0`, /queues.*0/],
     [`,iface=${socketOf(99)},queues=129`, /queues.*129/],
-    [`,iface=${socketOf(99)},iommu-support=1`, /iommu/i],
     [`,iface=${socketOf(99)},ifase=1`, /did you mean.*iface/i],
   ],
   pairs: 2,

@@ -1,5 +1,5 @@
 /** net_vhost: a port whose queues are the vrings of a vhost-user front-end. Thin: sockets, messages and rings are the library's. */
-import { bool, defineDriver, int, later, path } from '@pollwire/ethdev';
+import { bool, defineDriver, int, path } from '@pollwire/ethdev';
 import { VhostPort } from './vhost-port.js';
 
 const MAX_PAIRS = 128;
@@ -16,7 +16,10 @@ export default defineDriver({
       default: false,
       doc: 'connect to the socket instead of listening on it; reconnects for ever',
     }),
-    'iommu-support': later('0', 'guest IOMMUs are not implemented yet; leave it out'),
+    'iommu-support': bool({
+      default: false,
+      doc: 'let the guest put the device behind an IOMMU; addresses are translated by the front-end',
+    }),
     'postcopy-support': bool({
       default: false,
       doc: 'a guest may arrive before its memory (postcopy migration); not in a process that locks its memory',

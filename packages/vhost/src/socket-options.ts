@@ -5,7 +5,7 @@
 import type { MempoolRef } from '@pollwire/ethdev';
 import { PollwireError } from '@pollwire/native';
 import type { ExternHandlers } from '@pollwire/vhost-user';
-import { ProtocolFeature } from '@pollwire/vhost-user';
+import { Feature, ProtocolFeature } from '@pollwire/vhost-user';
 import type { VhostDevice } from './device.js';
 import type { ConfigSpace, DeviceKind } from './device-kind.js';
 import { NET_DEVICE } from './device-kind.js';
@@ -81,7 +81,10 @@ const NOT_FOR_REQUESTS =
   ProtocolFeature.RARP |
   ProtocolFeature.LOG_SHMFD |
   ProtocolFeature.INFLIGHT_SHMFD |
-  ProtocolFeature.PAGEFAULT;
+  ProtocolFeature.PAGEFAULT |
+  ProtocolFeature.BACKEND_REQ;
+/** Of the back-end channel only IOTLB misses are sent. */
+const NEVER = ProtocolFeature.BACKEND_SEND_FD | ProtocolFeature.HOST_NOTIFIER;
 
 /** @throws PollwireError `VHOST_QUEUE_PAIRS`, `VHOST_RINGS`, `VHOST_OPTIONS` */
 export function planSocket(options: VhostOptions): SocketPlan {
@@ -100,6 +103,7 @@ function planNet(options: VhostOptions): SocketPlan {
     const text = `${queuePairs} queue pairs: give a whole number from 1 to ${MAX_PAIRS}.`;
     throw new PollwireError('VHOST_QUEUE_PAIRS', text);
   }
+  const features = options.features ?? offeredFeatures();
   // What the driver may send must fit where it is received.
   const segmented = offeredFeatures({ tso: true }) & ~offeredFeatures();
   const tooLarge = linearBuffer && extBuffer === undefined ? segmented : 0n;
@@ -107,9 +111,12 @@ function planNet(options: VhostOptions): SocketPlan {
     device: 'net',
     rings: queuePairs * 2,
     queueNum: queuePairs,
-    features: options.features ?? offeredFeatures(),
+    features,
     possibleFeatures: IMPLEMENTED_FEATURES & ~tooLarge,
-    withoutProtocolFeatures: options.postcopy === true ? 0n : ProtocolFeature.PAGEFAULT,
+    withoutProtocolFeatures:
+      NEVER |
+      (options.postcopy === true ? 0n : ProtocolFeature.PAGEFAULT) |
+      ((features & Feature.VIRTIO_F_ACCESS_PLATFORM) === 0n ? ProtocolFeature.BACKEND_REQ : 0n),
     extraProtocolFeatures: options.extraProtocolFeatures ?? 0n,
     kind: {
       ...NET_DEVICE,
@@ -139,7 +146,7 @@ function planOther(options: VhostOptions): SocketPlan {
     queueNum: rings,
     features,
     possibleFeatures: OTHER_FEATURES,
-    withoutProtocolFeatures: NOT_FOR_REQUESTS,
+    withoutProtocolFeatures: NOT_FOR_REQUESTS | NEVER,
     extraProtocolFeatures: options.extraProtocolFeatures ?? 0n,
     kind: {
       readyRings: 1,

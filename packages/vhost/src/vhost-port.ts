@@ -30,6 +30,7 @@ export interface VhostPortArgs {
   readonly 'ext-buffer': boolean;
   readonly 'legacy-ol-flags': boolean;
   readonly 'postcopy-support': boolean;
+  readonly 'iommu-support': boolean;
 }
 
 /** What front-ends that come and go may write into the log. */
@@ -61,13 +62,14 @@ export class VhostPort implements Device {
 
   constructor(ctx: ProbeContext<VhostPortArgs>) {
     const { iface, queues, client, tso, 'linear-buffer': linear, 'ext-buffer': external } = ctx.args;
+    const iommu = ctx.args['iommu-support'];
     this.#ctx = ctx;
     this.limits = { rxQueues: queues, txQueues: queues };
     this.mac = Uint8Array.of(0x56, 0x48, 0x4f, 0x53, 0x54, ctx.portId);
     this.#socket = new VhostSocket(iface, {
       queuePairs: queues,
       client,
-      features: offeredFeatures({ tso, linear, external }),
+      features: offeredFeatures({ tso, linear, external, iommu }),
       postcopy: ctx.args['postcopy-support'],
     });
     this.#large = external ? createLargeBuffers(ctx.eal, ctx.name, queues) : undefined;
