@@ -97,6 +97,31 @@ Napi::Value vhostRemoveRegion(const Napi::CallbackInfo& info) {
   return ringList(info.Env(), take(info.Env(), deviceOf(info).removeRegion(spec)));
 }
 
+// Nothing is mapped yet: the front-end sends it back with SET_INFLIGHT_FD.
+Napi::Value vhostCreateInflight(const Napi::CallbackInfo& info) {
+  const std::uint32_t rings = u32(info, 0, "rings");
+  MemoryFile file =
+      take(info.Env(), vhost::InflightArea::create(rings, u32(info, 1, "ringSize"), flag(info, 2, "packed")));
+  Napi::Object out = Napi::Object::New(info.Env());
+  out.Set("fd", file.fd.release());
+  out.Set("size", Napi::BigInt::New(info.Env(), file.size));
+  return out;
+}
+
+Napi::Value vhostSetInflight(const Napi::CallbackInfo& info) {
+  const Napi::Object row = object(info, 1, "region");
+  Fd fd = fdOf(row);
+  const vhost::InflightSpec spec{bigProperty(row, "size"), bigProperty(row, "offset"),
+                                 u32Property(row, "rings"), u32Property(row, "ringSize")};
+  check(info.Env(), deviceOf(info).setInflight(spec, row.Get("packed").ToBoolean().Value(), std::move(fd)));
+  return info.Env().Undefined();
+}
+
+Napi::Value vhostDropInflight(const Napi::CallbackInfo& info) {
+  deviceOf(info).dropInflight();
+  return info.Env().Undefined();
+}
+
 Napi::Value vhostBind(const Napi::CallbackInfo& info) {
   const Napi::Object options = object(info, 4, "options");
   vhost::BindOptions bind;
@@ -256,6 +281,9 @@ void addVhost(Napi::Env, Napi::Object exports) {
   add(exports, "vhostSetMemory", vhostSetMemory);
   add(exports, "vhostAddRegion", vhostAddRegion);
   add(exports, "vhostRemoveRegion", vhostRemoveRegion);
+  add(exports, "vhostCreateInflight", vhostCreateInflight);
+  add(exports, "vhostSetInflight", vhostSetInflight);
+  add(exports, "vhostDropInflight", vhostDropInflight);
   add(exports, "vhostBind", vhostBind);
   add(exports, "vhostUnbind", vhostUnbind);
   add(exports, "vhostRingStart", vhostRingStart);

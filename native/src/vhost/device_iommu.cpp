@@ -40,7 +40,7 @@ Status Device::startBehindIommu(Ring& ring, const RingConfig& config) {
   ring.queue.broken.store(nullptr);
   ring.started = true;
   ring.waiting = true;
-  Status status = resume(ring);
+  Status status = openBehindIommu(ring);
   if (!status.ok()) {
     ring.started = false;
     ring.waiting = false;
@@ -71,7 +71,7 @@ std::vector<Device::Lack> Device::lackOf(const Ring& ring) const {
   return lacking;
 }
 
-Status Device::resume(Ring& ring) {
+Status Device::openBehindIommu(Ring& ring) {
   // What the driver broke stays so, wherever it lies.
   if (ring.queue.broken.load() != nullptr) return {};
   ring.lacking = lackOf(ring);
@@ -80,6 +80,7 @@ Status Device::resume(Ring& ring) {
     return iotlb_.translate(part.address, part.bytes, part.access);
   };
   auto translated = openRing(ring.config, find, ring.base, !postcopy_.active());
+  if (translated.ok()) translated = resume(ring, ring.queue.index, std::move(*translated), ring.base);
   if (!translated)
     return Status(translated.status().code(), nameOf(ring) + ": " + translated.status().detail());
   begin(ring, ring.config, *translated);
@@ -100,8 +101,8 @@ Status Device::iotlbUpdate(std::uint64_t iova, std::uint64_t last, std::uint64_t
   }
   for (auto& ring : rings_) {
     if (!ring->waiting) continue;
-    Status resumed = resume(*ring);
-    if (status.ok()) status = std::move(resumed);
+    Status opened = openBehindIommu(*ring);
+    if (status.ok()) status = std::move(opened);
   }
   return status;
 }
@@ -116,7 +117,7 @@ void Device::iotlbInvalidate(std::uint64_t iova, std::uint64_t last) {
     iotlb_.invalidate(iova, last);
   }
   for (auto& ring : rings_) {
-    if (ring->waiting) (void)resume(*ring);
+    if (ring->waiting) (void)openBehindIommu(*ring);
   }
 }
 

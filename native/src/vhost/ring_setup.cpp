@@ -93,4 +93,17 @@ UsedLog usedLogOf(const RingConfig& config, const RegionTable& table) {
   return UsedLog{table.findUser(config.used, bytes), bytes, config.logUsed, config.usedLogAddr};
 }
 
+DeviceRing moveRing(const DeviceRing& running, DeviceRing opened) {
+  if (auto* split = std::get_if<SplitDevice>(&opened)) {
+    const auto* tracked = std::get_if<InflightSplit>(&running);
+    split->takeOver(tracked != nullptr ? *tracked : std::get<SplitDevice>(running));
+    if (tracked != nullptr) return tracked->movedTo(*split);
+  } else if (auto* packed = std::get_if<PackedDevice>(&opened)) {
+    const auto* tracked = std::get_if<InflightPacked>(&running);
+    packed->takeOver(tracked != nullptr ? *tracked : std::get<PackedDevice>(running));
+    if (tracked != nullptr) return tracked->movedTo(*packed);
+  }
+  return opened;
+}
+
 }  // namespace pollwire::vhost

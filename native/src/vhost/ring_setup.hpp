@@ -10,12 +10,15 @@
 #include "base/result.hpp"
 #include "guest/guest_space.hpp"
 #include "guest/regions.hpp"
+#include "virtqueue/inflight_packed.hpp"
+#include "virtqueue/inflight_split.hpp"
 #include "virtqueue/packed_device.hpp"
 #include "virtqueue/split_device.hpp"
 
 namespace pollwire::vhost {
 
-using DeviceRing = std::variant<SplitDevice, PackedDevice>;
+// The first two are what openRing() makes; InflightArea turns them into the others.
+using DeviceRing = std::variant<SplitDevice, PackedDevice, InflightSplit, InflightPacked>;
 
 // As the front-end set it. With RING_PACKED among the features, `avail` and `used` are the driver's and the
 // device's event structures, and `base` holds the available index and wrap counter in its lower half, the
@@ -56,5 +59,8 @@ Result<DeviceRing> openRing(const RingConfig& config, const RegionTable& table, 
 
 // What the log has to know of the ring's used part.
 UsedLog usedLogOf(const RingConfig& config, const RegionTable& table);
+
+// `running` on the memory of `opened`, which is the same ring at another place.
+DeviceRing moveRing(const DeviceRing& running, DeviceRing opened);
 
 }  // namespace pollwire::vhost

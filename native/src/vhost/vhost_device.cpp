@@ -127,6 +127,17 @@ Result<std::vector<std::uint32_t>> Device::removeRegion(const RegionSpec& spec) 
   return swapMemory(std::move(*table));
 }
 
+Status Device::setInflight(const InflightSpec& spec, bool packed, Fd fd) {
+  for (const auto& ring : rings_) {
+    if (ring->started)
+      return Status(StatusCode::kBadState, nameOf(*ring) + " runs; its in-flight region cannot change");
+  }
+  auto area = InflightArea::map(spec, packed, std::move(fd));
+  if (!area) return area.status();
+  inflight_ = std::move(*area);
+  return {};
+}
+
 std::vector<std::uint32_t> Device::swapMemory(std::shared_ptr<const RegionTable> table) {
   std::vector<std::uint32_t> stopped;
   for (auto& ring : rings_) {
@@ -138,15 +149,10 @@ std::vector<std::uint32_t> Device::swapMemory(std::shared_ptr<const RegionTable>
     if (ring->queue.slot != nullptr) ring->queue.slot->close(kSlotRingStopped);
     auto translated = openRing(ring->config, *table, baseOf(ring->queue.ring), !postcopy_.active());
     if (translated.ok()) {
-      std::visit(
-          [&translated](const auto& old) {
-            if (auto* moved = std::get_if<std::decay_t<decltype(old)>>(&*translated)) moved->takeOver(old);
-          },
-          ring->queue.ring);
-      ring->queue.ring = *translated;
+      ring->queue.ring = moveRing(ring->queue.ring, std::move(*translated));
       useMemory(*ring, *table);
     } else {
-      ring->base = baseOf(ring->queue.ring);
+      ring->answeredBase = ring->base = baseOf(ring->queue.ring);
       ring->started = false;
       if (ring->chains != nullptr) ring->chains->forget();
       ring->queue.broken.store("MEMORY_GONE");
@@ -159,7 +165,7 @@ std::vector<std::uint32_t> Device::swapMemory(std::shared_ptr<const RegionTable>
   // What was translated lay in the old ones.
   iotlb_.clear();
   for (auto& ring : rings_) {
-    if (ring->waiting) (void)resume(*ring);
+    if (ring->waiting) (void)openBehindIommu(*ring);
     apply(*ring);
   }
   return stopped;
@@ -263,6 +269,7 @@ Status Device::startRing(std::uint32_t index, const RingConfig& config) {
   ring.queue.iommu = (config.features & virtio::kAccessPlatform) != 0;
   if (ring.queue.iommu) return startBehindIommu(ring, config);
   auto translated = openRing(config, *memory_, config.base, !postcopy_.active());
+  if (translated.ok()) translated = resume(ring, index, std::move(*translated), config.base);
   if (!translated)
     return Status(translated.status().code(), nameOf(ring) + ": " + translated.status().detail());
   begin(ring, config, *translated);
@@ -288,8 +295,21 @@ void Device::begin(Ring& ring, const RingConfig& config, const DeviceRing& trans
 void Device::suspend(Ring& ring) {
   if (!ring.live()) return;
   if (ring.queue.slot != nullptr) ring.queue.slot->close(kSlotRingStopped);
-  ring.base = baseOf(ring.queue.ring);
+  ring.answeredBase = ring.base = baseOf(ring.queue.ring);
   ring.waiting = true;
+}
+
+// docs/decisions/0012: whose word counts for where a ring goes on.
+Result<DeviceRing> Device::resume(const Ring& ring, std::uint32_t index, DeviceRing opened,
+                                  std::uint32_t base) {
+  // Nothing of the guest's memory may be read yet, so that there is only the base to go by.
+  if (postcopy_.active()) return opened;
+  const bool own = ring.answeredBase == base;
+  if (inflight_ != nullptr) return inflight_->track(index, opened, own);
+  if (auto* split = std::get_if<SplitDevice>(&opened); split != nullptr && !own) {
+    split->resumeAt(split->usedIdx());
+  }
+  return opened;
 }
 
 Result<std::uint32_t> Device::stopRing(std::uint32_t index) {
@@ -299,6 +319,7 @@ Result<std::uint32_t> Device::stopRing(std::uint32_t index) {
   if (!ring.started) return ring.base;
   if (ring.chains != nullptr) ring.chains->forget();
   suspend(ring);
+  ring.answeredBase = ring.base;
   ring.started = false;
   ring.waiting = false;
   ring.lacking.clear();

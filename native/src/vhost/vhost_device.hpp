@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "guest/regions.hpp"
 #include "sys/fd.hpp"
 #include "vhost/chain_queue.hpp"
+#include "vhost/inflight_area.hpp"
 #include "vhost/ring_setup.hpp"
 #include "vhost/vhost_queue.hpp"
 
@@ -69,6 +71,10 @@ class Device {
   Result<std::vector<std::uint32_t>> setMemory(const std::vector<RegionSpec>& specs, std::vector<Fd> fds);
   Result<std::vector<std::uint32_t>> addRegion(const RegionSpec& spec, Fd fd);
   Result<std::vector<std::uint32_t>> removeRegion(const RegionSpec& spec);
+
+  // In-flight region of all rings that start from now on. On failure nothing changes.
+  Status setInflight(const InflightSpec& spec, bool packed, Fd fd);
+  void dropInflight() { inflight_ = nullptr; }
 
   // Connects a ring with a slot; the slot runs once the ring is started and enabled.
   Status bind(std::uint32_t ring, std::uint32_t slot, Direction direction, const BindOptions& options);
@@ -133,6 +139,8 @@ class Device {
     bool waiting = false;
     std::vector<Lack> lacking;
     std::uint32_t base = 0;
+    // What GET_VRING_BASE was told last on this connection.
+    std::optional<std::uint32_t> answeredBase;
     std::uint32_t slot = ~0u;
     Fd kick;
     Fd call;
@@ -144,6 +152,7 @@ class Device {
 
   Result<Ring*> ringAt(std::uint32_t ring);
   Status checkedFd(Ring& ring, const char* what, const Fd& fd) const;
+  Result<DeviceRing> resume(const Ring& ring, std::uint32_t index, DeviceRing opened, std::uint32_t base);
   std::vector<std::uint32_t> swapMemory(std::shared_ptr<const RegionTable> table);
   // The address spaces of the ring's bursts. Its slot is closed.
   void useMemory(Ring& ring, const RegionTable& table);
@@ -153,7 +162,7 @@ class Device {
   void suspend(Ring& ring);
   // Behind an IOMMU: the ring runs, or waits for translations.
   Status startBehindIommu(Ring& ring, const RingConfig& config);
-  Status resume(Ring& ring);
+  Status openBehindIommu(Ring& ring);
   std::vector<Lack> lackOf(const Ring& ring) const;
   // A running ring goes on with what is in force now.
   void reopen(Ring& ring);
@@ -166,6 +175,7 @@ class Device {
   std::shared_ptr<const DirtyLog> log_;
   Postcopy postcopy_;
   Iotlb iotlb_;
+  std::shared_ptr<const InflightArea> inflight_;
   std::vector<std::unique_ptr<Ring>> rings_;
 };
 

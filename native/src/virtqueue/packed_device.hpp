@@ -227,10 +227,17 @@ class PackedDevice {
 
   static const std::byte* bytesOf(const void* at) noexcept { return static_cast<const std::byte*>(at); }
 
+ protected:
   struct Cursor {
     std::uint32_t position;
     bool wrap;
   };
+
+  Cursor availCursor() const noexcept { return avail_; }
+  Cursor usedCursor() const noexcept { return used_; }
+  // Both sides go on here.
+  void resumeAt(Cursor at) noexcept { avail_ = used_ = at; }
+  packed::Desc& descAt(Cursor at) const noexcept { return desc_[at.position]; }
 
   static PW_INLINE bool isAvailable(std::uint64_t word, bool wrap) noexcept {
     return (packed::flagsOf(word) & packed::kOwnerBits) == packed::availBits(wrap);
@@ -246,6 +253,7 @@ class PackedDevice {
     return at;
   }
 
+ private:
   // Completes a head that begins a list: its length, and the id, which is in the last descriptor (§2.8.6). 0:
   // the tail is not available yet. kBroken: no end within `left` entries of a ring that shows nothing else.
   PW_NOINLINE std::uint32_t findTail(Head& head, Cursor at, std::uint32_t left) const noexcept {

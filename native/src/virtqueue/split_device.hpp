@@ -49,6 +49,9 @@ class SplitDevice {
     signalled_ = other.signalled_;
   }
 
+  // Takes the chain at `index` next.
+  void resumeAt(std::uint16_t index) noexcept { nextAvail_ = index; }
+
   std::uint32_t size() const noexcept { return size_; }
   std::uint16_t nextAvail() const noexcept { return nextAvail_; }
   std::uint16_t usedIdx() const noexcept { return usedIdx_; }
@@ -74,21 +77,7 @@ class SplitDevice {
   // must be available(). Returns `count` (a packed ring may have fewer).
   PW_INLINE std::uint32_t gather(Head* heads, std::uint32_t from, std::uint32_t count) const noexcept {
     for (std::uint32_t i = 0; i < count; i++) {
-      const std::uint16_t id = loadRelaxed(avail_->ring[(nextAvail_ + from + i) & mask_]);
-      Head& head = heads[i];
-      head.id = id;
-      head.count = 1;
-      head.bad = id >= size_;
-      if (PW_UNLIKELY(head.bad)) {
-        head.len = 0;
-        head.flags = 0;
-        continue;
-      }
-      const split::Desc desc = load(desc_ + id);
-      head.addr = desc.addr;
-      head.len = desc.len;
-      head.flags = desc.flags;
-      head.next = desc.next;
+      loadHead(heads[i], loadRelaxed(avail_->ring[(nextAvail_ + from + i) & mask_]));
     }
     return count;
   }
@@ -233,6 +222,24 @@ class SplitDevice {
       storeRelaxed(used_->flags, wanted ? 0 : split::kUsedNoNotify);
     }
     fullFence();
+  }
+
+ protected:
+  // The chain that begins at descriptor `id`, which the peer has named.
+  PW_INLINE void loadHead(Head& head, std::uint16_t id) const noexcept {
+    head.id = id;
+    head.count = 1;
+    head.bad = id >= size_;
+    if (PW_UNLIKELY(head.bad)) {
+      head.len = 0;
+      head.flags = 0;
+      return;
+    }
+    const split::Desc desc = load(desc_ + id);
+    head.addr = desc.addr;
+    head.len = desc.len;
+    head.flags = desc.flags;
+    head.next = desc.next;
   }
 
  private:

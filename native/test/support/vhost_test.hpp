@@ -93,6 +93,7 @@ class VhostLink {
   BurstSlot& rxSlot() { return *slots::byId(rxSlot_); }
   BurstSlot& txSlot() { return *slots::byId(txSlot_); }
   std::uint32_t rxSlotId() const { return rxSlot_; }
+  std::uint32_t txSlotId() const { return txSlot_; }
   std::uint64_t rxCount(Counter counter) { return rxSlot().counters()->value[counter]; }
   std::uint64_t txCount(Counter counter) { return txSlot().counters()->value[counter]; }
   Mempool& pool() { return pool_; }

@@ -288,6 +288,11 @@ export interface Addon {
   vhostSetMemory(device: number, regions: readonly MemoryRegion[]): number[];
   vhostAddRegion(device: number, region: MemoryRegion): number[];
   vhostRemoveRegion(device: number, guestAddr: bigint, userAddr: bigint, size: bigint): number[];
+  /** A sealed memory file for the notes of `rings` rings of at most `ringSize` descriptors. The descriptor is the caller's. */
+  vhostCreateInflight(rings: number, ringSize: number, packed: boolean): { fd: number; size: bigint };
+  /** Rings that start from now on keep their notes there, and go on where its last user ended. Takes ownership of the descriptor. */
+  vhostSetInflight(device: number, region: InflightRegion): void;
+  vhostDropInflight(device: number): void;
   /** Connects ring `ring` with a slot. `direction` 'rx' = we receive from it (odd rings), 'tx' = we transmit into it (even rings). */
   vhostBind(
     device: number,
@@ -488,6 +493,16 @@ export interface ChainStats {
   notificationsFailed: bigint;
   /** Requests that are out now. */
   inFlight: bigint;
+}
+
+/** The region of SET_INFLIGHT_FD. */
+export interface InflightRegion {
+  readonly fd: number;
+  readonly size: bigint;
+  readonly offset: bigint;
+  readonly rings: number;
+  readonly ringSize: number;
+  readonly packed: boolean;
 }
 
 export interface VhostBindOptions {

@@ -8,6 +8,8 @@ import type { Trace } from './trace.js';
 export interface BackendOptions {
   /** Virtio features offered. Include VHOST_USER_F_PROTOCOL_FEATURES unless the front-end is to see none. */
   readonly features: bigint;
+  /** What a front-end that acks these features, which are not offered, should be told beside their names. */
+  readonly remedyFor?: (features: bigint) => string | undefined;
   /** Vrings that exist: for a network device two for each queue pair. 1 to 256 (the index has 8 bits). */
   readonly vringCount: number;
   /** Answer to GET_QUEUE_NUM: for a network device the queue pairs. Default half the vrings, rounded up. */

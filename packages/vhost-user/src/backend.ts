@@ -61,6 +61,7 @@ export class BackendSession {
         (derived & (options.protocolFeatures ?? derived)) | (options.extraProtocolFeatures ?? 0n),
       vringCount,
       maxMemorySlots: options.maxMemorySlots ?? DEFAULT_MEMORY_SLOTS,
+      ...(options.remedyFor === undefined ? {} : { remedyFor: options.remedyFor }),
     });
     this.#channel = new ChannelSlot(handler, options.channel, this.trace);
     this.#context = {
@@ -112,6 +113,11 @@ export class BackendSession {
   /** Virtio features in force; 0 before SET_FEATURES. */
   get features(): bigint {
     return this.#state.features;
+  }
+
+  /** The front-end has asked for the features on offer. */
+  get featuresRead(): boolean {
+    return this.#state.featuresRead;
   }
 
   get featuresSet(): boolean {

@@ -108,7 +108,8 @@ const RULES: Rules = {
     const unoffered = word & ~state.offeredFeatures;
     if (unoffered !== 0n) {
       const reason = `SET_FEATURES ${hex(word)}: not offered: ${featureNames(unoffered).join(', ')}`;
-      return refuse(reason, 'VHOST_BAD_FEATURES');
+      const remedy = state.remedyFor(unoffered);
+      return refuse(remedy === undefined ? reason : `${reason}; ${remedy}`, 'VHOST_BAD_FEATURES');
     }
     const changed = (word ^ (state.ackedFeatures ?? word)) & ~Feature.VHOST_F_LOG_ALL;
     if (changed !== 0n && state.anyRingRunning) {

@@ -31,6 +31,8 @@ export class SessionState {
   readonly offeredProtocolFeatures: bigint;
   readonly rings: readonly RingState[];
   readonly maxMemorySlots: number;
+  /** See BackendOptions. */
+  readonly remedyFor: (features: bigint) => string | undefined;
   featuresRead = false;
   /** The driver's word as sent; undefined before SET_FEATURES. */
   ackedFeatures: bigint | undefined;
@@ -55,7 +57,9 @@ export class SessionState {
     protocolFeatures: bigint;
     vringCount: number;
     maxMemorySlots: number;
+    remedyFor?: (features: bigint) => string | undefined;
   }) {
+    this.remedyFor = offer.remedyFor ?? (() => undefined);
     this.offeredFeatures = offer.features;
     this.offeredProtocolFeatures = offer.protocolFeatures;
     this.maxMemorySlots = offer.maxMemorySlots;

@@ -12,6 +12,7 @@ import type {
   BackendSession,
   CloseReason,
   FeatureChange,
+  InflightArea,
   IotlbMessage,
   LogArea,
   MemoryRegion,
@@ -21,7 +22,7 @@ import type {
   Refusal,
   VringAddr,
 } from '@pollwire/vhost-user';
-import { DeviceStatus, ProtocolFeature, refuse } from '@pollwire/vhost-user';
+import { DeviceStatus, Feature, ProtocolFeature, refuse } from '@pollwire/vhost-user';
 import type { DeviceKind } from './device-kind.js';
 import { configHandlers, NET_DEVICE } from './device-kind.js';
 import type { DirtyLog } from './dirty-log.js';
@@ -191,6 +192,7 @@ export class VhostDevice implements BackendHandler {
 
   resetDevice(): void {
     this.#stopAll();
+    native.vhostDropInflight(this.id);
     this.#status = 0;
   }
 
@@ -214,6 +216,29 @@ export class VhostDevice implements BackendHandler {
   removeMemoryRegion(region: MemoryRegion): Refusal | void {
     return attempt(() => {
       this.#memoryChanged(native.vhostRemoveRegion(this.id, region.guestAddr, region.userAddr, region.size));
+    });
+  }
+
+  getInflightFd(wish: InflightArea): { area: InflightArea; fd: OutgoingFd } | Refusal {
+    try {
+      const { fd, size } = native.vhostCreateInflight(wish.numQueues, wish.queueSize, this.#packed);
+      return { area: { ...wish, mmapSize: size, mmapOffset: 0n }, fd: { fd, close: true } };
+    } catch (error) {
+      return refuse((error as Error).message);
+    }
+  }
+
+  setInflightFd(area: InflightArea, fd: ReceivedFd): Refusal | void {
+    const { mmapSize: size, mmapOffset: offset, numQueues: rings, queueSize: ringSize } = area;
+    return attempt(() => {
+      native.vhostSetInflight(this.id, {
+        fd: fd.take(),
+        size,
+        offset,
+        rings,
+        ringSize,
+        packed: this.#packed,
+      });
     });
   }
 
@@ -331,6 +356,10 @@ export class VhostDevice implements BackendHandler {
   }
 
   // What follows from the messages.
+
+  get #packed(): boolean {
+    return (this.features & Feature.VIRTIO_F_RING_PACKED) !== 0n;
+  }
 
   #own<E extends { close(): void }>(end: E): E {
     this.#ends.push(end);

@@ -48,6 +48,15 @@ export function offeredFeatures(options: OfferOptions = {}): bigint {
   return ALWAYS | segmentation | (options.iommu === true ? Feature.VIRTIO_F_ACCESS_PLATFORM : 0n);
 }
 
+/**
+ * What to do when a front-end's driver runs with features that are not offered: it negotiated them with the process before this
+ * one, which offered more. Undefined when none of them could be offered.
+ */
+export function remedyFor(missing: bigint): string | undefined {
+  if ((missing & SEGMENTATION) === 0n) return undefined;
+  return 'the driver negotiated them before a restart: start with tso=1 (and linear-buffer as it was) again';
+}
+
 /** Every feature that can be offered, whatever is switched on. */
 export const IMPLEMENTED_FEATURES: bigint = ALWAYS | SEGMENTATION | Feature.VIRTIO_F_ACCESS_PLATFORM;
 

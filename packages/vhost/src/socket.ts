@@ -19,6 +19,7 @@ import type { DeviceListener } from './device.js';
 import { VhostDevice } from './device.js';
 import { configHandlers } from './device-kind.js';
 import { FeatureOffer } from './feature-offer.js';
+import { IMPLEMENTED_FEATURES, remedyFor } from './features.js';
 import { GuestNotified } from './guest-notified.js';
 import { registerPath } from './registered-paths.js';
 import type { VhostDescription } from './socket-history.js';
@@ -47,6 +48,8 @@ export type VhostEvents = {
 
 /** How long after a device became ready its memory is looked at for being private, milliseconds. */
 const MEMORY_LOOK = 1000;
+/** By path: what the last front-end that went away had negotiated. A port that is attached again finds it here. */
+const lastFeatures = new Map<string, bigint>();
 
 export class VhostSocket extends TypedEmitter<VhostEvents> {
   readonly path: string;
@@ -222,6 +225,7 @@ export class VhostSocket extends TypedEmitter<VhostEvents> {
     const device = new VhostDevice(rings, this.#listener(), kind);
     const session = new BackendSession(socket, device, {
       features: this.#features.word,
+      remedyFor,
       vringCount: rings,
       queueNum,
       device: this.#plan.device,
@@ -250,6 +254,7 @@ export class VhostSocket extends TypedEmitter<VhostEvents> {
         if (this.#device === device) this.#device = undefined;
         if (reason.by !== 'peer' && reason.code !== 'VHOST_CLOSED')
           this.emitSafe('problem', `${this.path}: connection closed: ${reason.text}`);
+        this.#rememberFeatures(device.session, reason);
         this.emitSafe('destroy_connection', device, reason);
       },
     };
@@ -280,6 +285,26 @@ export class VhostSocket extends TypedEmitter<VhostEvents> {
     this.#notified.look(device);
     this.#notified.stop();
     this.emitSafe('destroy_device', device);
+  }
+
+  /**
+   * QEMU as the server keeps what its guest negotiated. When a back-end that connects again offers less, QEMU leaves without a word,
+   * and comes again, for ever.
+   */
+  #rememberFeatures(session: BackendSession | undefined, reason: CloseReason): void {
+    if (session === undefined || !session.featuresRead) return;
+    if (session.featuresSet) {
+      lastFeatures.set(this.path, session.features);
+      return;
+    }
+    const before = lastFeatures.get(this.path);
+    const missing = (before ?? IMPLEMENTED_FEATURES) & ~session.offeredFeatures;
+    if (missing === 0n || reason.by !== 'peer') return;
+    const names = featureNames(missing).join(', ');
+    const what = before === undefined ? 'Not offered' : 'Negotiated before and not offered now';
+    const remedy = remedyFor(missing) ?? 'offer the same features as before the restart';
+    const text = `the front-end left when it had read our features. ${what}: ${names}; ${remedy}`;
+    this.emitSafe('problem', `${this.path}: ${text}`);
   }
 }
 
