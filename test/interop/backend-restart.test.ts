@@ -27,6 +27,8 @@ function start(scope: Scope, socket: string, client: boolean, round: number): Pr
     autoStart: true,
     memoryMiB: 64,
     mbufs: 4096,
+    // What waits in the rings is not to be thrown away by `start`: the guest's ARP request is among it, which comes again a second later.
+    appArgs: ['--no-flush-rx'],
   });
 }
 
