@@ -34,6 +34,8 @@ export interface MachineOptions {
   smp?: number;
   /** Guest memory on 2 MiB hugepages. */
   hugepages?: boolean;
+  /** Empty slots for memory that comes later, and with them a gap in the guest's addresses. Default 0. */
+  memorySlots?: number;
   /** QEMU machine type, default `pc`. */
   machine?: string;
   /** `shared` as vhost-user needs it (default); `private`: a file mapped with share=off; `plain`: no file at all. */
@@ -116,7 +118,7 @@ export function machineArgs(options: MachineOptions): string[] {
     '-smp',
     String(options.smp ?? 1),
     '-m',
-    `${memory}M`,
+    options.memorySlots === undefined ? `${memory}M` : `${memory}M,slots=${options.memorySlots},maxmem=4G`,
     '-object',
     options.memory === 'plain'
       ? `memory-backend-ram,id=mem,size=${memory}M`

@@ -69,7 +69,8 @@ describePeer('dpdk', 'DPDK virtio-user restarted against our vhost port', () => 
         await relay.process.kill();
       }
       const result = await resultOf(child);
-      if (restarts > 3) console.log(`${format}: longest ${Math.round(longest)} ms, ${JSON.stringify(result)}`);
+      if (restarts > 3)
+        console.log(`${format}: longest ${Math.round(longest)} ms, ${JSON.stringify(result)}`);
       expectSound(result, 50 * restarts);
       expect(longest).toBeLessThan(LONGEST);
     });

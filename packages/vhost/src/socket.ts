@@ -48,6 +48,9 @@ export type VhostEvents = {
 
 /** How long after a device became ready its memory is looked at for being private, milliseconds. */
 const MEMORY_LOOK = 1000;
+/** As many as the native region table takes. */
+const MAX_MEMORY_SLOTS = 509;
+
 /** By path: what the last front-end that went away had negotiated. A port that is attached again finds it here. */
 const lastFeatures = new Map<string, bigint>();
 
@@ -231,6 +234,7 @@ export class VhostSocket extends TypedEmitter<VhostEvents> {
       device: this.#plan.device,
       protocolFeatures: this.#protocolFeatures.word,
       extraProtocolFeatures: this.#protocolFeatures.word & this.#plan.extraProtocolFeatures,
+      maxMemorySlots: MAX_MEMORY_SLOTS,
     });
     device.session = session;
     this.#device = device;
