@@ -1,7 +1,7 @@
 /**
  * kill -9 of the back-end while a guest's stream of checked pings runs through it, and a supervisor that starts it again: traffic
  * is back within two seconds each time, no byte is wrong, nothing comes twice, and nobody touches the guest. Three times; as often
- * as POLLWIRE_RESTARTS says.
+ * as POLLWIRE_RESTARTS says. features.md A92.
  */
 import { expect } from 'vitest';
 import { interopBackend } from '../harness/backend.js';

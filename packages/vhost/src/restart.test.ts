@@ -1,5 +1,5 @@
 /**
- * A vhost socket that ends and comes back under a front-end that stays (features.md A53-A57, A91-A94): where rings go on, what the
+ * A vhost socket that ends and comes back under a front-end that stays (features.md A53 to A57, A91 to A94; features: A93): where rings go on, what the
  * in-flight region adds, which features must be the same, and how a client waits for its server.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
