@@ -238,8 +238,8 @@ Napi::Value vhostPostcopyEnd(const Napi::CallbackInfo& info) {
 
 Napi::Value vhostIotlbUpdate(const Napi::CallbackInfo& info) {
   const std::uint32_t permission = u32(info, 4, "permission");
-  check(info.Env(), deviceOf(info).iotlbUpdate(big(info, 1, "iova"), big(info, 2, "last"), big(info, 3, "user"),
-                                               static_cast<std::uint8_t>(permission)));
+  check(info.Env(), deviceOf(info).iotlbUpdate(big(info, 1, "iova"), big(info, 2, "last"),
+                                               big(info, 3, "user"), static_cast<std::uint8_t>(permission)));
   return info.Env().Undefined();
 }
 

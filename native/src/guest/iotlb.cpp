@@ -24,9 +24,9 @@ Status Iotlb::update(std::uint64_t iova, std::uint64_t last, std::uint64_t user,
                      const RegionTable& memory) {
   const std::uint64_t span = last - iova;
   if (last < iova || user + span < user) {
-    return Status(StatusCode::kBadAddress,
-                  "IOTLB update of " + hex(iova) + " to " + hex(last) + " at user address " + hex(user) +
-                      ": a range wraps around 2^64");
+    return Status(StatusCode::kBadAddress, "IOTLB update of " + hex(iova) + " to " + hex(last) +
+                                               " at user address " + hex(user) +
+                                               ": a range wraps around 2^64");
   }
   invalidate(iova, last);
   bool found = false;
@@ -36,7 +36,8 @@ Status Iotlb::update(std::uint64_t iova, std::uint64_t last, std::uint64_t user,
     const std::uint64_t to = std::min(user + span, spec.userAddr + spec.size - 1);
     if (from > to) continue;
     found = true;
-    insert(Range{iova + (from - user), iova + (to - user), region->host() + (from - spec.userAddr), permission});
+    insert(
+        Range{iova + (from - user), iova + (to - user), region->host() + (from - spec.userAddr), permission});
   }
   if (found) return {};
   return Status(StatusCode::kBadAddress, "IOTLB update of " + hex(iova) + ": user address " + hex(user) +

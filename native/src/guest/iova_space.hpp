@@ -87,18 +87,16 @@ class IovaSpace : public GuestSpace {
   Miss& miss(std::uint32_t index) noexcept { return misses_[index]; }
   // A translation came for [first, last].
   void answered(std::uint64_t first, std::uint64_t last) noexcept {
-    const Miss* const end = std::remove_if(misses_, misses_ + count_, [&](const Miss& miss) {
-      return miss.iova >= first && miss.iova <= last;
-    });
+    const Miss* const end = std::remove_if(
+        misses_, misses_ + count_, [&](const Miss& miss) { return miss.iova >= first && miss.iova <= last; });
     count_ = static_cast<std::uint32_t>(end - misses_);
   }
 
  private:
   PW_NOINLINE void note(std::uint64_t addr, Access access) noexcept {
     Miss* const end = misses_ + count_;
-    Miss* const known = std::find_if(misses_, end, [&](const Miss& miss) {
-      return miss.iova == addr && miss.access == access;
-    });
+    Miss* const known = std::find_if(
+        misses_, end, [&](const Miss& miss) { return miss.iova == addr && miss.access == access; });
     if (known == end) {
       waits_ = true;
       if (count_ == kMaxMisses) return;

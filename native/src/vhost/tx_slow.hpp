@@ -144,9 +144,9 @@ PW_NOINLINE Sent sendSlow(Queue& queue, Ring& ring, Mbuf* mbuf, std::uint32_t re
       continue;
     }
     const std::uint64_t before = pieces.bytes();
-    const ChainVerdict verdict =
-        buffers.full() ? ChainVerdict::kTooLong
-                       : walkChain(ring, *head, Access::kWrite, queue.spaceAs<Space>(), pieces);
+    const ChainVerdict verdict = buffers.full()
+                                     ? ChainVerdict::kTooLong
+                                     : walkChain(ring, *head, Access::kWrite, queue.spaceAs<Space>(), pieces);
     if constexpr (Space::kMisses) {
       if (verdict == ChainVerdict::kWaits) {
         lookAhead(ring, place.entry, ready - place.head, Access::kWrite, queue.spaceAs<Space>());

@@ -11,8 +11,8 @@
 
 #include "base/result.hpp"
 #include "guest/dirty_log.hpp"
-#include "guest/postcopy.hpp"
 #include "guest/iotlb.hpp"
+#include "guest/postcopy.hpp"
 #include "guest/regions.hpp"
 #include "sys/fd.hpp"
 #include "vhost/chain_queue.hpp"

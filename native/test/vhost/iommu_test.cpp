@@ -1,5 +1,5 @@
-// A vhost device behind an IOMMU: rings wait for their own translations, chains for theirs; nothing is read or
-// written without one, in the direction that it allows.
+// A vhost device behind an IOMMU: rings wait for their own translations, chains for theirs; nothing is read
+// or written without one, in the direction that it allows.
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -4,22 +4,25 @@ export type {
   Addon,
   ArenaInfo,
   ArenaOptions,
-  ChainStats,
   LinkFacts,
-  MemoryRegion,
   NativeEvent,
   PacketOptions,
   PoolInfo,
-  RingConfig,
   SocketReceive,
-  TakenChain,
-  VhostBindOptions,
   VirtioQueueAreas,
   VirtioQueueSetup,
   VirtioRxModes,
   WatchCallback,
 } from './binding.js';
 export { SlotClosed } from './binding.js';
+export type {
+  ChainStats,
+  MemoryRegion,
+  RingConfig,
+  TakenChain,
+  VhostAddon,
+  VhostBindOptions,
+} from './binding-vhost.js';
 export type { PollwireErrorOptions } from './errors.js';
 export { isRetryable, PollwireError, toPollwireError } from './errors.js';
 export { L } from './layout.gen.js';
