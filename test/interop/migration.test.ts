@@ -10,12 +10,13 @@ import { expect } from 'vitest';
 import { vhost } from '../harness/dpdk.js';
 import { cancelledMigration, migrate } from '../harness/migration.js';
 import { Bridge, uniqueName } from '../harness/network.js';
+import { qemuVersion } from '../harness/peers.js';
 import { startPollwire } from '../harness/pollwire.js';
 import type { QemuGuest } from '../harness/qemu.js';
 import { startGuest } from '../harness/qemu.js';
 import { nicMac } from '../harness/qemu-args.js';
 import { describePeer, scenario } from '../harness/scenario.js';
-import type { Scope } from '../harness/scope.js';
+import { Scope } from '../harness/scope.js';
 import { hashOf, TcpContent } from '../harness/tcp-content.js';
 import type { TestpmdSession } from '../harness/testpmd-session.js';
 import { waitUntil } from '../harness/wait.js';
@@ -140,6 +141,29 @@ async function boot(made: Bench): Promise<QemuGuest> {
   return guest;
 }
 
+/** Nothing moves any more after a migration. */
+class Stalled extends Error {}
+
+/**
+ * QEMU before 9.0 without KVM loses stores of the guest's own during precopy, in about one run of six, with any back-end: a guest that
+ * stands still afterwards gets another try there. A stream that is not intact does not.
+ */
+async function patiently(outer: Scope, body: (scope: Scope) => Promise<void>): Promise<void> {
+  for (let tries = qemuVersion()[0] < 9 ? 3 : 1; ; tries--) {
+    const scope = new Scope();
+    outer.onClose(() => scope.close());
+    try {
+      await body(scope);
+      return;
+    } catch (error) {
+      if (!(error instanceof Stalled) || tries === 1) throw error;
+      console.warn(`once more: ${error.message.split('\n', 1)[0]}`);
+    } finally {
+      await scope.close();
+    }
+  }
+}
+
 /** Waits until the guest has sent and received whole transfers where it is now. */
 async function traffic(made: Bench, guest: QemuGuest, count: number): Promise<void> {
   const before = made.streams.arrived.length;
@@ -152,7 +176,7 @@ async function traffic(made: Bench, guest: QemuGuest, count: number): Promise<vo
   } catch (error) {
     // QEMU before 9.0 without KVM may lose stores of the guest's own while it migrates: then the clock stops, too.
     const state = ticks(guest).length - clock > 60 ? 'goes on' : 'stopped or stutters';
-    throw new Error(`the guest's clock ${state}: ${(error as Error).message}`);
+    throw new Stalled(`the guest's clock ${state}: ${(error as Error).message}`);
   }
 }
 
@@ -175,7 +199,7 @@ const rarps = (session: TestpmdSession) => [...session.text.matchAll(/type=0x803
 
 describePeer(['qemu', 'tap'], 'live migration between two QEMUs under TCP', () => {
   const count = Number(process.env.POLLWIRE_MIGRATIONS ?? 2);
-  scenario(`${count} times precopy`, 180_000 + count * 40_000, async (scope) => {
+  const precopy = async (scope: Scope) => {
     const made = await bench(scope);
     const guests = [await boot(made)];
     for (let n = 1; n <= count; n++) {
@@ -204,7 +228,8 @@ describePeer(['qemu', 'tap'], 'live migration between two QEMUs under TCP', () =
         if (/log_missed|broken|bad_/.test(name)) expect(value, name).toBe(0);
       }
     }
-  });
+  };
+  scenario(`${count} times precopy`, 300_000 + count * 40_000, (scope) => patiently(scope, precopy));
 
   scenario('postcopy: the guest runs before its memory has come', 180_000, async (scope) => {
     const made = await bench(scope, ',postcopy-support=1');

@@ -17,6 +17,7 @@ export type {
 export { SlotClosed } from './binding.js';
 export type {
   ChainStats,
+  InflightRegion,
   MemoryRegion,
   RingConfig,
   TakenChain,
