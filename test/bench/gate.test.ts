@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gateCells } from '@pollwire/tools/bench/cells';
-import { differences, gateTable, judge, passes, RECORDED } from '@pollwire/tools/bench/gate';
+import { differences, gateTable, judge, passes, RECORDED, verdictOf } from '@pollwire/tools/bench/gate';
 import { describe, expect, it } from 'vitest';
 import { repoRoot } from '../harness/paths.js';
 
@@ -53,6 +53,18 @@ describe('the gate', () => {
     const here = { cpu: 'a', kernel: '1', node: '2', dpdk: '3', commit: '4', load: 0, memory: 'hugepages' };
     expect(differences(here, { ...here, commit: '5', load: 3 })).toEqual([]);
     expect(differences(here, { ...here, cpu: 'b' })).toEqual(['cpu was a and is b']);
+  });
+
+  it('fails on a machine like the recorded one only', () => {
+    expect(verdictOf(0, [])).toEqual({ passed: true, text: 'passed' });
+    expect(verdictOf(0, ['cpu was a and is b']).passed).toBe(true);
+    expect(verdictOf(2, [])).toEqual({
+      passed: false,
+      text: '2 cells below 0.8 of the recorded ratio, twice each',
+    });
+    const elsewhere = verdictOf(1, ['cpu was a and is b']);
+    expect(elsewhere.passed).toBe(true);
+    expect(elsewhere.text).toContain('cpu was a and is b');
   });
 
   it('has a recorded ratio for each of its cells, and where it comes from', () => {
