@@ -30,12 +30,13 @@ export const txonly: Engine = {
     let flow = 0;
     const make = (): void => {
       const n = maker.allocate(burst, size);
-      for (let i = 0; i < n; i++) {
-        if (multiFlow) {
+      if (!multiFlow) maker.writeAll(handles, n);
+      else {
+        for (let i = 0; i < n; i++) {
           setU16be(maker.header, FIELD.UDP, FIRST_FLOW_PORT + flow);
           flow = flow + 1 === txonlyFlows ? 0 : flow + 1;
+          maker.write(handles[i] as number);
         }
-        maker.write(handles[i] as number);
       }
       tag?.(n);
     };
