@@ -2,21 +2,12 @@
 
 #include <fcntl.h>
 
-#include <cstdio>
 #include <string>
 #include <utility>
 
+#include "base/hex.hpp"
+
 namespace pollwire {
-
-namespace {
-
-std::string hex(std::uint64_t value) {
-  char text[24];
-  std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(value));
-  return text;
-}
-
-}  // namespace
 
 Result<std::shared_ptr<const DirtyLog>> DirtyLog::map(std::uint64_t size, std::uint64_t offset, Fd fd,
                                                       const RegionTable& memory) {

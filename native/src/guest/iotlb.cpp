@@ -1,18 +1,13 @@
 #include "guest/iotlb.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <string>
+
+#include "base/hex.hpp"
 
 namespace pollwire {
 
 namespace {
-
-std::string hex(std::uint64_t value) {
-  char text[24];
-  std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(value));
-  return text;
-}
 
 bool continues(const Iotlb::Range& a, const Iotlb::Range& b) noexcept {
   return a.last + 1 == b.first && a.host + (b.first - a.first) == b.host && a.permission == b.permission;
@@ -45,19 +40,19 @@ Status Iotlb::update(std::uint64_t iova, std::uint64_t last, std::uint64_t user,
 }
 
 void Iotlb::invalidate(std::uint64_t iova, std::uint64_t last) {
-  std::vector<Range> kept;
-  kept.reserve(ranges_.size() + 1);
-  for (const Range& range : ranges_) {
-    if (range.last < iova || range.first > last) {
-      kept.push_back(range);
-      continue;
-    }
-    if (range.first < iova) kept.push_back(Range{range.first, iova - 1, range.host, range.permission});
-    if (range.last > last) {
-      kept.push_back(Range{last + 1, range.last, range.host + (last + 1 - range.first), range.permission});
-    }
+  const auto from = std::partition_point(ranges_.begin(), ranges_.end(),
+                                         [iova](const Range& range) { return range.last < iova; });
+  const auto to =
+      std::partition_point(from, ranges_.end(), [last](const Range& range) { return range.first <= last; });
+  if (from == to) return;
+  // What sticks out at either side stays.
+  const Range head = *from;
+  const Range tail = *(to - 1);
+  auto at = ranges_.erase(from, to);
+  if (tail.last > last) {
+    at = ranges_.insert(at, Range{last + 1, tail.last, tail.host + (last + 1 - tail.first), tail.permission});
   }
-  ranges_ = std::move(kept);
+  if (head.first < iova) ranges_.insert(at, Range{head.first, iova - 1, head.host, head.permission});
 }
 
 void Iotlb::insert(const Range& range) {

@@ -3,18 +3,13 @@
 #include <fcntl.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <utility>
+
+#include "base/hex.hpp"
 
 namespace pollwire {
 
 namespace {
-
-std::string hex(std::uint64_t value) {
-  char text[24];
-  std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(value));
-  return text;
-}
 
 std::string describe(const RegionSpec& spec) {
   return "region at guest address " + hex(spec.guestAddr) + ", size " + hex(spec.size) + ", user address " +
