@@ -22,7 +22,8 @@ import type {
   Refusal,
   VringAddr,
 } from '@pollwire/vhost-user';
-import { DeviceStatus, Feature, ProtocolFeature, refuse } from '@pollwire/vhost-user';
+import { DeviceStatus, Feature, ProtocolFeature } from '@pollwire/vhost-user';
+import { attempt } from './attempt.js';
 import type { DeviceKind } from './device-kind.js';
 import { configHandlers, NET_DEVICE } from './device-kind.js';
 import type { DirtyLog } from './dirty-log.js';
@@ -49,15 +50,6 @@ export interface DeviceListener {
   /** The connection is gone; rings still are as the front-end left them. */
   connectionEnding?(device: VhostDevice): void;
   connectionClosed?(device: VhostDevice, reason: CloseReason): void;
-}
-
-/** Runs an action on the native device; what it throws is the answer to the front-end. */
-function attempt(action: () => void): Refusal | void {
-  try {
-    action();
-  } catch (error) {
-    return refuse((error as Error).message);
-  }
 }
 
 export class VhostDevice implements BackendHandler {
@@ -220,12 +212,10 @@ export class VhostDevice implements BackendHandler {
   }
 
   getInflightFd(wish: InflightArea): { area: InflightArea; fd: OutgoingFd } | Refusal {
-    try {
+    return attempt(() => {
       const { fd, size } = native.vhostCreateInflight(wish.numQueues, wish.queueSize, this.#packed);
       return { area: { ...wish, mmapSize: size, mmapOffset: 0n }, fd: { fd, close: true } };
-    } catch (error) {
-      return refuse((error as Error).message);
-    }
+    });
   }
 
   setInflightFd(area: InflightArea, fd: ReceivedFd): Refusal | void {

@@ -5,7 +5,8 @@
  */
 import { native } from '@pollwire/native';
 import type { BackendChannel, IotlbMessage, Refusal } from '@pollwire/vhost-user';
-import { IotlbType, refuse } from '@pollwire/vhost-user';
+import { IotlbType } from '@pollwire/vhost-user';
+import { attempt } from './attempt.js';
 
 /** Between two questions for the same address, ms. */
 const ASK_AGAIN_MS = 250;
@@ -34,14 +35,12 @@ export class Iotlb {
     const { iova, size, userAddr, perm, type } = message;
     // An invalidation of size 0 goes up to the end.
     const last = size === 0n ? 0xffff_ffff_ffff_ffffn : iova + size - 1n;
-    try {
+    const answer = attempt(() => {
       if (type === IotlbType.UPDATE) native.vhostIotlbUpdate(this.#device, iova, last, userAddr, perm);
       else native.vhostIotlbInvalidate(this.#device, iova, last);
-    } catch (error) {
-      return refuse((error as Error).message);
-    } finally {
-      this.ask();
-    }
+    });
+    this.ask();
+    return answer;
   }
 
   /** Asks for what is missing and was not asked for. */

@@ -4,7 +4,7 @@
  */
 import { native } from '@pollwire/native';
 import type { MemoryRegion, OutgoingFd, Refusal } from '@pollwire/vhost-user';
-import { refuse } from '@pollwire/vhost-user';
+import { attempt } from './attempt.js';
 
 export class Postcopy {
   readonly #device: number;
@@ -49,13 +49,5 @@ export class Postcopy {
   end(): void {
     native.vhostPostcopyEnd(this.#device);
     this.#waiting = false;
-  }
-}
-
-function attempt<T>(action: () => T): T | Refusal {
-  try {
-    return action();
-  } catch (error) {
-    return refuse((error as Error).message);
   }
 }
